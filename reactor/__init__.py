@@ -1,0 +1,1 @@
+"""The names user code needs."""

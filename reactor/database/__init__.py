@@ -1,0 +1,1 @@
+"""TODO: what question this room answers."""

@@ -1,0 +1,318 @@
+"""What passes between the server and its runners: records, and their length-prefixed MessagePack form.
+
+Pure: no sockets here. Values travel as encoded JSON bytes; the server never decodes a result. Both ends are the same
+release of reactor (the runner is exec'd or forked by the server), so frames have no version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["query", "mutation", "action"]
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Base of every record on the pipe."""
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Base of records inside frames."""
+
+
+# ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Call(Part):
+    """One function to run."""
+
+    id: int  # server-made; (boot, id) names the call for ever (engine A3)
+    kind: Kind
+    path: str  # as the caller spelt it
+    args: bytes  # encoded JSON: an object, or an array of exactly one object
+    identity: bytes | None = None  # Identity.key, None when signed out
+    internal: bool = False  # may call internal functions (scheduler, admin, other functions)
+    journal: str | None = None
+    session: str | None = None  # with `request`: the de-dup key of a socket mutation (engine A13)
+    request: int | None = None
+    job: str | None = None  # id of the scheduled job this call carries out (engine D8)
+
+
+class Failure(Part):
+    """Why a call failed.
+
+    `text` is what follows "Server Error\\n" where errors are shown: "Uncaught …" or "ArgumentValidationError: …".
+    `data` is the encoded JSON of an AppError's data, None for every other error.
+    `code` is the error's stable tag; `retry` means the call was not run and may be sent again (overload).
+    """
+
+    code: str
+    text: str
+    data: bytes | None = None
+    retry: bool = False
+
+
+class Outcome(Part):
+    """What one call came to. Exactly one of `value` and `failure` is set."""
+
+    call: int
+    value: bytes | None  # encoded JSON
+    failure: Failure | None = None
+    ts: int = 0  # mutation: its own timestamp (batch end when it wrote nothing); query: the snapshot's
+    digest: bytes = b""  # queries: 16 bytes over (value or error text) and log lines
+    reads: dict[int, list[tuple[bytes, bytes | None]]] = {}  # queries: ReadSet.to_wire()
+    identity_read: bool = False
+    journal: str | None = None
+    log_lines: list[str] = []
+    cpu: float = 0.0  # seconds of user code
+
+
+class CommitRecord(Part):
+    """One writing call of a batch, as the server's write log needs it."""
+
+    ts: int
+    prev_ts: int
+    keys: dict[int, list[bytes]]  # index number → old and new keys of changed documents
+    source: str  # function path, or what the engine did
+
+
+class Batch(Part):
+    """What one COMMIT made durable. `ts` is the batch end; `prev_ts` the batch end before it."""
+
+    ts: int
+    prev_ts: int
+    commits: list[CommitRecord]
+
+
+# ── writer ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class OpenWriter(Frame):
+    """Server → writer, first: take the lock, open the database, settle what was outstanding (engine A3)."""
+
+    database: str
+    boot: str  # names this server process; call ids are unique within it
+    head: int  # the server's log head; 0 at start-up
+    outstanding: list[int]  # call ids sent to an earlier writer and not answered
+    new_epoch: bool  # True once per server start (engine A9)
+
+
+class WriterHello(Frame):
+    """Writer → server, the answer: batches after the server's head, and the outcomes found for outstanding calls."""
+
+    head: int
+    epoch: int
+    bundle: str  # _head.bundle; "" when nothing was ever pushed
+    batches: list[Batch]
+    outcomes: list[Outcome]
+
+
+class WriterRefused(Frame):
+    """Writer → server: it cannot open the database (locked, damaged, foreign). The writer then exits."""
+
+    code: str
+    text: str
+
+
+class Mutations(Frame):
+    """Server → writer: run these, in order."""
+
+    calls: list[Call]
+
+
+class BatchDone(Frame):
+    """Writer → server, after COMMIT returned: the batch and the answers of every call in it (engine A2)."""
+
+    batch: Batch
+    outcomes: list[Outcome]
+
+
+class Push(Frame):
+    """Server → writer of a new bundle, its first call (engine D6): check documents, build indexes, take over."""
+
+    bundle: str
+
+
+class PushDone(Frame):
+    """Writer → server: the push is committed."""
+
+    batch: Batch
+
+
+class PushRefused(Frame):
+    """Writer → server: existing documents break the new schema; nothing was changed."""
+
+    text: str  # names the table and the first offending ids
+
+
+class Acknowledged(Frame):
+    """Server → writer: outcomes of these calls have arrived, their rows may go (engine A3)."""
+
+    calls: list[int]
+
+
+class Checkpoint(Frame):
+    """Server → writer: checkpoint the WAL now (engine C4)."""
+
+
+class Checkpointed(Frame):
+    """Writer → server."""
+
+    wal_bytes: int
+
+
+class Drain(Frame):
+    """Server → any runner: finish what is running, then exit with status 0."""
+
+
+# ── readers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class OpenReader(Frame):
+    """Server → reader, first."""
+
+    database: str
+
+
+class Queries(Frame):
+    """Server → reader: run these in one snapshot whose timestamp is at least `min_ts`."""
+
+    batch: int
+    min_ts: int
+    calls: list[Call]
+
+
+class QueriesDone(Frame):
+    """Reader → server: outcomes in order, all true at `ts`. A missing tail was not started (reader_batch_time)."""
+
+    batch: int
+    ts: int
+    outcomes: list[Outcome]
+
+
+class StaleBundle(Frame):
+    """Runner → server: `_head.bundle` is not mine; nothing was run (engine D6)."""
+
+    batch: int
+    bundle: str
+
+
+# ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RunAction(Frame):
+    """Server → action runner."""
+
+    call: Call
+
+
+class Nested(Frame):
+    """Action runner → server: the action called ctx.run_query / run_mutation / run_action / scheduler."""
+
+    number: int  # of this nested call, within the action
+    call: Call  # its id is 0: the server gives one
+
+
+class NestedDone(Frame):
+    """Server → action runner."""
+
+    number: int
+    outcome: Outcome
+
+
+class ActionDone(Frame):
+    """Action runner → server; the runner is free again after it."""
+
+    outcome: Outcome
+
+
+# ── nursery ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class LoadBundle(Frame):
+    """Server → nursery, first: import the user's code in `root`."""
+
+    root: str
+
+
+class BundleLoaded(Frame):
+    """Nursery → server: `manifest` is Manifest.to_bytes()."""
+
+    bundle: str  # hash of everything imported from the project root
+    manifest: bytes
+    warnings: list[str]
+
+
+class BundleFailed(Frame):
+    """Nursery → server: the traceback of what went wrong; the nursery exits."""
+
+    traceback: str
+
+
+class Fork(Frame):
+    """Server → nursery, with one socket end as SCM_RIGHTS: fork a runner that serves on it."""
+
+    runner: int
+    role: Literal["writer", "reader", "action"]
+    slot: str  # path of the shared-memory slot file (engine A4)
+
+
+class Forked(Frame):
+    """Nursery → server."""
+
+    runner: int
+    pid: int
+
+
+class Reaped(Frame):
+    """Nursery → server: the process is gone and its status collected. Only this is proof of death (engine A3)."""
+
+    runner: int
+    status: int  # as os.waitstatus_to_exitcode gives it: negative is a signal
+
+
+ToWriter = OpenWriter | Mutations | Push | Acknowledged | Checkpoint | Drain
+FromWriter = WriterHello | WriterRefused | BatchDone | PushDone | PushRefused | Checkpointed | StaleBundle
+ToReader = OpenReader | Queries | Drain
+FromReader = QueriesDone | StaleBundle
+ToAction = RunAction | NestedDone | Drain
+FromAction = ActionDone | Nested
+ToNursery = LoadBundle | Fork | Drain
+FromNursery = BundleLoaded | BundleFailed | Forked | Reaped
+AnyFrame = ToWriter | FromWriter | ToReader | FromReader | ToAction | FromAction | ToNursery | FromNursery
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(AnyFrame).decode
+
+
+def pack(frame: AnyFrame) -> bytes:
+    """The bytes of a frame: four bytes of length (little endian), then MessagePack."""
+    body = _encode(frame)
+    return len(body).to_bytes(4, "little") + body
+
+
+class Unpacker:
+    """Collects bytes from a pipe and gives whole frames."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()  # grows in feed(), shrinks in feed() once frames are taken out
+
+    def feed(self, data: bytes) -> Iterator[AnyFrame]:
+        """Add bytes; yield the frames that are now whole. Raises msgspec.DecodeError on a frame that is none."""
+        buffer = self._buffer
+        buffer += data
+        frames = []
+        start = 0
+        while len(buffer) - start >= 4:
+            end = start + 4 + int.from_bytes(buffer[start : start + 4], "little")
+            if len(buffer) < end:
+                break
+            frames.append(_decode(memoryview(buffer)[start + 4 : end]))
+            start = end
+        if start:
+            del buffer[:start]
+        return iter(frames)

@@ -1,0 +1,80 @@
+"""Every number reactor enforces, with its reason, in one frozen record.
+
+Defaults are Convex's (reference §3.3, §4.6) unless the comment says otherwise. A limit is passed in, never read from
+the environment midway; `[tool.reactor.limits]` of the project's pyproject.toml overrides one by its name here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, durations in seconds, unless the name says otherwise."""
+
+    # values (reference §3.3)
+    value_nesting: int = 64
+    document_nesting: int = 16
+    array_length: int = 8192
+    object_fields: int = 1024
+    field_name_length: int = 1024
+    identifier_length: int = 64
+    document_size: int = 1 << 20
+    arguments_size: int = 16 << 20
+    result_size: int = 16 << 20
+
+    # one function run (reference §4.6)
+    documents_read: int = 32_000
+    bytes_read: int = 16 << 20
+    index_ranges: int = 4096
+    documents_written: int = 16_000
+    bytes_written: int = 16 << 20
+    functions_scheduled: int = 1000
+    scheduled_arguments_size: int = 16 << 20
+    nested_calls: int = 8
+    log_lines: int = 256
+    log_line_length: int = 32_768
+
+    # time (engine B1): CPU of user code, then the wall clock the server enforces
+    function_cpu: float = 1.0
+    function_cpu_grace: float = 0.2  # from the Python exception to the kernel's kill, for code stuck inside C
+    mutation_wall: float = 2.0  # the writer is shared: shorter than a query's
+    query_wall: float = 15.0
+    action_wall: float = 1800.0
+    import_wall: float = 30.0  # loading schema.py and functions/
+
+    # the writer and readers (engine A, B5, C4)
+    batch_calls: int = 256  # calls in one COMMIT: past this the fsync is already amortised
+    batch_time: float = 0.005  # a batch is committed when it has run this long
+    readers: int = 2
+    reader_batch_time: float = 1.0  # a reader's batch starts no further query after this
+    wal_soft: int = 16 << 20  # checkpoint when idle above this
+    wal_hard: int = 64 << 20  # hold readers back for one round above this
+
+    # queues, each with its answer (engine D10)
+    socket_mutations: int = 1000  # per socket → close 1013 TooManyConcurrentMutations
+    socket_actions: int = 1000  # per socket → TooManyInflightActionsForSingleClient
+    writer_queue: int = 20_000  # calls → Overloaded ExpiredInQueue
+    reader_queue: int = 50_000  # calls → Overloaded TooManyConcurrentRequests
+    action_runners: int = 64  # forks alive at once, then actions wait
+    action_queue: int = 10_000  # → Overloaded TooManyConcurrentRequests
+    scheduled_parallelism: int = 8
+
+    # sockets (engine D4, reference §1.10)
+    socket_message: int = (16 << 20) + 65_536  # largest client frame: arguments and their envelope
+    socket_backlog: int = 256 << 10  # answers waiting for a slow reader → close 1013
+    socket_stall: float = 30.0  # a socket that takes nothing for so long is cut
+    socket_silence: float = 120.0
+    ping_interval: float = 15.0
+    connect_wait: float = 10.0  # from the upgrade to Connect
+
+    # memory of what happened
+    write_log_bytes: int = 64 << 20
+    write_log_age: float = 300.0
+    log_retention: float = 3600.0 * 24  # durable commit log
+    session_requests: int = 1000  # kept per session (engine A13)
+    session_retention: float = 14 * 86_400.0
+
+
+DEFAULT_LIMITS = Limits()

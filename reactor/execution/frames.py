@@ -25,7 +25,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
 # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Call(Part):
+class Call(Part, frozen=True):
     """One function to run."""
 
     id: int  # server-made; (boot, id) names the call for ever (engine A3)
@@ -40,7 +40,7 @@ class Call(Part):
     job: str | None = None  # id of the scheduled job this call carries out (engine D8)
 
 
-class Failure(Part):
+class Failure(Part, frozen=True):
     """Why a call failed.
 
     `text` is what follows "Server Error\\n" where errors are shown: "Uncaught …" or "ArgumentValidationError: …".
@@ -54,7 +54,7 @@ class Failure(Part):
     retry: bool = False
 
 
-class Outcome(Part):
+class Outcome(Part, frozen=True):
     """What one call came to. Exactly one of `value` and `failure` is set."""
 
     call: int
@@ -69,7 +69,7 @@ class Outcome(Part):
     cpu: float = 0.0  # seconds of user code
 
 
-class CommitRecord(Part):
+class CommitRecord(Part, frozen=True):
     """One writing call of a batch, as the server's write log needs it."""
 
     ts: int
@@ -78,7 +78,7 @@ class CommitRecord(Part):
     source: str  # function path, or what the engine did
 
 
-class Batch(Part):
+class Batch(Part, frozen=True):
     """What one COMMIT made durable. `ts` is the batch end; `prev_ts` the batch end before it."""
 
     ts: int
@@ -89,7 +89,7 @@ class Batch(Part):
 # ── writer ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class OpenWriter(Frame):
+class OpenWriter(Frame, frozen=True):
     """Server → writer, first: take the lock, open the database, settle what was outstanding (engine A3)."""
 
     database: str
@@ -99,7 +99,7 @@ class OpenWriter(Frame):
     new_epoch: bool  # True once per server start (engine A9)
 
 
-class WriterHello(Frame):
+class WriterHello(Frame, frozen=True):
     """Writer → server, the answer: batches after the server's head, and the outcomes found for outstanding calls."""
 
     head: int
@@ -109,74 +109,74 @@ class WriterHello(Frame):
     outcomes: list[Outcome]
 
 
-class WriterRefused(Frame):
+class WriterRefused(Frame, frozen=True):
     """Writer → server: it cannot open the database (locked, damaged, foreign). The writer then exits."""
 
     code: str
     text: str
 
 
-class Mutations(Frame):
+class Mutations(Frame, frozen=True):
     """Server → writer: run these, in order."""
 
     calls: list[Call]
 
 
-class BatchDone(Frame):
+class BatchDone(Frame, frozen=True):
     """Writer → server, after COMMIT returned: the batch and the answers of every call in it (engine A2)."""
 
     batch: Batch
     outcomes: list[Outcome]
 
 
-class Push(Frame):
+class Push(Frame, frozen=True):
     """Server → writer of a new bundle, its first call (engine D6): check documents, build indexes, take over."""
 
     bundle: str
 
 
-class PushDone(Frame):
+class PushDone(Frame, frozen=True):
     """Writer → server: the push is committed."""
 
     batch: Batch
 
 
-class PushRefused(Frame):
+class PushRefused(Frame, frozen=True):
     """Writer → server: existing documents break the new schema; nothing was changed."""
 
     text: str  # names the table and the first offending ids
 
 
-class Acknowledged(Frame):
+class Acknowledged(Frame, frozen=True):
     """Server → writer: outcomes of these calls have arrived, their rows may go (engine A3)."""
 
     calls: list[int]
 
 
-class Checkpoint(Frame):
+class Checkpoint(Frame, frozen=True):
     """Server → writer: checkpoint the WAL now (engine C4)."""
 
 
-class Checkpointed(Frame):
+class Checkpointed(Frame, frozen=True):
     """Writer → server."""
 
     wal_bytes: int
 
 
-class Drain(Frame):
+class Drain(Frame, frozen=True):
     """Server → any runner: finish what is running, then exit with status 0."""
 
 
 # ── readers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class OpenReader(Frame):
+class OpenReader(Frame, frozen=True):
     """Server → reader, first."""
 
     database: str
 
 
-class Queries(Frame):
+class Queries(Frame, frozen=True):
     """Server → reader: run these in one snapshot whose timestamp is at least `min_ts`."""
 
     batch: int
@@ -184,7 +184,7 @@ class Queries(Frame):
     calls: list[Call]
 
 
-class QueriesDone(Frame):
+class QueriesDone(Frame, frozen=True):
     """Reader → server: outcomes in order, all true at `ts`. A missing tail was not started (reader_batch_time)."""
 
     batch: int
@@ -192,7 +192,7 @@ class QueriesDone(Frame):
     outcomes: list[Outcome]
 
 
-class StaleBundle(Frame):
+class StaleBundle(Frame, frozen=True):
     """Runner → server: `_head.bundle` is not mine; nothing was run (engine D6)."""
 
     batch: int
@@ -202,27 +202,27 @@ class StaleBundle(Frame):
 # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class RunAction(Frame):
+class RunAction(Frame, frozen=True):
     """Server → action runner."""
 
     call: Call
 
 
-class Nested(Frame):
+class Nested(Frame, frozen=True):
     """Action runner → server: the action called ctx.run_query / run_mutation / run_action / scheduler."""
 
     number: int  # of this nested call, within the action
     call: Call  # its id is 0: the server gives one
 
 
-class NestedDone(Frame):
+class NestedDone(Frame, frozen=True):
     """Server → action runner."""
 
     number: int
     outcome: Outcome
 
 
-class ActionDone(Frame):
+class ActionDone(Frame, frozen=True):
     """Action runner → server; the runner is free again after it."""
 
     outcome: Outcome
@@ -231,13 +231,13 @@ class ActionDone(Frame):
 # ── nursery ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class LoadBundle(Frame):
+class LoadBundle(Frame, frozen=True):
     """Server → nursery, first: import the user's code in `root`."""
 
     root: str
 
 
-class BundleLoaded(Frame):
+class BundleLoaded(Frame, frozen=True):
     """Nursery → server: `manifest` is Manifest.to_bytes()."""
 
     bundle: str  # hash of everything imported from the project root
@@ -245,13 +245,13 @@ class BundleLoaded(Frame):
     warnings: list[str]
 
 
-class BundleFailed(Frame):
+class BundleFailed(Frame, frozen=True):
     """Nursery → server: the traceback of what went wrong; the nursery exits."""
 
     traceback: str
 
 
-class Fork(Frame):
+class Fork(Frame, frozen=True):
     """Server → nursery, with one socket end as SCM_RIGHTS: fork a runner that serves on it."""
 
     runner: int
@@ -259,14 +259,14 @@ class Fork(Frame):
     slot: str  # path of the shared-memory slot file (engine A4)
 
 
-class Forked(Frame):
+class Forked(Frame, frozen=True):
     """Nursery → server."""
 
     runner: int
     pid: int
 
 
-class Reaped(Frame):
+class Reaped(Frame, frozen=True):
     """Nursery → server: the process is gone and its status collected. Only this is proof of death (engine A3)."""
 
     runner: int

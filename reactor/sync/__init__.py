@@ -1,1 +1,1 @@
-"""TODO: what question this room answers."""
+"""What is said on the wire: messages, their spelling, and one client's conversation. No sockets, no clock."""

@@ -1,0 +1,344 @@
+"""The wire's spelling of messages (reference §1): JSON text ↔ the records of messages.py. No state, no meaning.
+
+Reading is one strict pass over the text: every field has one type, unknown fields are skipped, and arguments are cut
+out as the bytes they came as, never built into objects (16 MiB of them cost 20 ms and no memory). Writing splices
+bytes: a value that was encoded where it was computed is never decoded or looked at again.
+
+A QueryUpdated or QueryFailed is written as a *body*, which does not depend on who watches, and the watcher's query id;
+the body is made once per result and shared by all sockets.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterable, Sequence
+from typing import Annotated, assert_never
+
+import msgspec
+import orjson
+
+from reactor.errors import BadRequest
+from reactor.sync.messages import (
+    Action,
+    ActionFailed,
+    ActionSucceeded,
+    Add,
+    AuthenticateAdmin,
+    AuthenticateNone,
+    AuthenticateUser,
+    AuthError,
+    ClientMessage,
+    Connect,
+    Event,
+    FatalError,
+    Modification,
+    ModifyQuerySet,
+    Mutation,
+    MutationFailed,
+    MutationSucceeded,
+    Ping,
+    QueryFailed,
+    QueryRemoved,
+    QueryUpdated,
+    Remove,
+    ServerMessage,
+    Transition,
+)
+from reactor.sync.version import StateVersion
+
+# ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
+_Uuid = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+_ABSENT = msgspec.Raw()
+_Args = Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=1)]
+
+
+class _Wire(msgspec.Struct, tag_field="type", rename="camel", frozen=True, gc=False):
+    """A client message as it is spelt: the attribute names in camelCase, the tag is the class's."""
+
+
+class _Connect(_Wire, tag="Connect", frozen=True):
+    session_id: _Uuid
+    connection_count: _U32
+    last_close_reason: str | None = None
+    max_observed_timestamp: str | None = None
+    client_ts: int | float | None = None
+
+
+class _Add(_Wire, tag="Add", frozen=True):
+    query_id: _U32
+    udf_path: str
+    args: _Args
+    journal: str | None = None
+    component_path: str | None = None
+
+
+class _Remove(_Wire, tag="Remove", frozen=True):
+    query_id: _U32
+
+
+class _ModifyQuerySet(_Wire, tag="ModifyQuerySet", frozen=True):
+    base_version: _U32
+    new_version: _U32
+    modifications: list[_Add | _Remove]
+
+
+class _Call(_Wire, frozen=True):
+    request_id: _U32
+    udf_path: str
+    args: _Args
+    component_path: str | None = None
+
+
+class _Mutation(_Call, tag="Mutation", frozen=True):
+    pass
+
+
+class _Action(_Call, tag="Action", frozen=True):
+    pass
+
+
+class _Authenticate(_Wire, tag="Authenticate", frozen=True):
+    token_type: str
+    base_version: _U32
+    value: str | None = None
+    impersonating: msgspec.Raw = _ABSENT
+    acting_as: msgspec.Raw = msgspec.field(name="acting_as", default=_ABSENT)  # an older spelling of it
+
+
+class _Event(_Wire, tag="Event", frozen=True):
+    pass
+
+
+_decoder = msgspec.json.Decoder(_Connect | _ModifyQuerySet | _Mutation | _Action | _Authenticate | _Event)
+
+
+def parse(text: str | bytes) -> ClientMessage:
+    """The message in a text frame.
+
+    Raises BadRequest, whose message names the field, for anything that is no message: the socket is then told so with
+    a FatalError and closed. Arguments are well-formed JSON afterwards, not yet Values: who uses them decodes them.
+    """
+    try:
+        wire = _decoder.decode(text if isinstance(text, str) else text.decode())
+    except msgspec.ValidationError as error:
+        raise _bad(str(error)) from None
+    except (msgspec.DecodeError, UnicodeError):
+        raise _bad("it is not JSON") from None
+    except RecursionError:
+        raise _bad("it is nested too deeply") from None
+    match wire:
+        case _Connect():
+            return _connect(wire)
+        case _ModifyQuerySet(base, new, modifications):
+            return ModifyQuerySet(base, new, tuple(_modification(n, m) for n, m in enumerate(modifications)))
+        case _Mutation(request, path, args, component):
+            return Mutation(request, path, _object(args[0], "args[0]"), component or None)
+        case _Action(request, path, args, component):
+            return Action(request, path, _object(args[0], "args[0]"), component or None)
+        case _Authenticate():
+            return _authenticate(wire)
+        case _Event():
+            return Event()
+        case never:
+            assert_never(never)
+
+
+def _connect(wire: _Connect) -> Connect:
+    observed = None
+    if wire.max_observed_timestamp is not None:
+        try:
+            observed = decode_ts(wire.max_observed_timestamp)
+        except ValueError:
+            raise _bad("Expected a timestamp - at `$.maxObservedTimestamp`") from None
+    return Connect(
+        session=wire.session_id.lower(),
+        connection_count=wire.connection_count,
+        last_close_reason=wire.last_close_reason,
+        max_observed_ts=observed,
+        client_ts=wire.client_ts,
+    )
+
+
+def _modification(number: int, wire: _Add | _Remove) -> Add | Remove:
+    match wire:
+        case _Add(query, path, args, journal, component):
+            data = _object(args[0], f"modifications[{number}].args[0]")
+            return Add(query, path, data, journal, component or None)
+        case _Remove(query):
+            return Remove(query)
+
+
+def _authenticate(wire: _Authenticate) -> AuthenticateUser | AuthenticateAdmin | AuthenticateNone:
+    match wire.token_type, wire.value:
+        case "None", _:
+            return AuthenticateNone(wire.base_version)
+        case "User" | "Admin", None:
+            raise _bad("Object missing required field `value`")
+        case "User", str(token):
+            return AuthenticateUser(wire.base_version, token)
+        case "Admin", str(key):
+            return AuthenticateAdmin(wire.base_version, key, _acting_as(wire))
+        case _:
+            raise _bad("Expected `User`, `Admin` or `None` - at `$.tokenType`")
+
+
+def _acting_as(wire: _Authenticate) -> bytes | None:
+    for raw in (wire.impersonating, wire.acting_as):
+        if bytes(raw) not in (b"", b"null"):
+            return _object(raw, "impersonating")
+    return None
+
+
+def _object(raw: msgspec.Raw, field: str) -> bytes:
+    """A copy, so that one small argument does not keep a large message in memory."""
+    data = bytes(raw)
+    if not data.startswith(b"{"):
+        raise _bad(f"Expected `object` - at `$.{field}`")
+    return data
+
+
+def _bad(reason: str) -> BadRequest:
+    return BadRequest("WSMessageInvalidJson", f"The server could not read a message from this client: {reason}")
+
+
+# ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PING = b'{"type":"Ping"}'
+
+
+def encode(message: ServerMessage) -> bytes:
+    """The JSON text of a message, as UTF-8."""
+    match message:
+        case Transition(start, end, modifications):
+            return encode_transition(start, end, [encode_modification(m) for m in modifications])
+        case MutationSucceeded(request, result, ts, lines):
+            return b'{"type":"MutationResponse","requestId":%d,"success":true,"result":%b,"ts":"%b","logLines":%b}' % (
+                request,
+                result,
+                encode_ts(ts).encode(),
+                _json(lines),
+            )
+        case MutationFailed(request, text, data, lines):
+            return (
+                b'{"type":"MutationResponse","requestId":%d,"success":false,"result":%b,"ts":null,"logLines":%b%b}'
+                % (request, _json(text), _json(lines), _error_data(data))
+            )
+        case ActionSucceeded(request, result, lines):
+            return b'{"type":"ActionResponse","requestId":%d,"success":true,"result":%b,"logLines":%b}' % (
+                request,
+                result,
+                _json(lines),
+            )
+        case ActionFailed(request, text, data, lines):
+            return b'{"type":"ActionResponse","requestId":%d,"success":false,"result":%b,"logLines":%b%b}' % (
+                request,
+                _json(text),
+                _json(lines),
+                _error_data(data),
+            )
+        case AuthError(text, base, attempted):
+            return b'{"type":"AuthError","error":%b,"baseVersion":%d,"authUpdateAttempted":%b}' % (
+                _json(text),
+                base,
+                b"true" if attempted else b"false",
+            )
+        case FatalError(text):
+            return b'{"type":"FatalError","error":%b}' % _json(text)
+        case Ping():
+            return PING
+        case never:
+            assert_never(never)
+
+
+def encode_transition(start: StateVersion, end: StateVersion, modifications: Iterable[bytes]) -> bytes:
+    """A Transition around modifications that are already bytes.
+
+    `clientClockSkew` and `serverTs` are left out, both: JS clients reckon wrongly with one of them.
+    """
+    return b'{"type":"Transition","startVersion":%b,"endVersion":%b,"modifications":[%b]}' % (
+        _version(start),
+        _version(end),
+        b",".join(modifications),
+    )
+
+
+def encode_modification(modification: Modification) -> bytes:
+    """One item of a Transition's modifications."""
+    match modification:
+        case QueryUpdated(query, value, lines, journal):
+            return place(query, updated_body(value, lines, journal))
+        case QueryFailed(query, text, data, lines, journal):
+            return place(query, failed_body(text, data, lines, journal))
+        case QueryRemoved(query):
+            return b'{"type":"QueryRemoved","queryId":%d}' % query
+        case never:
+            assert_never(never)
+
+
+def updated_body(value: bytes, log_lines: Sequence[str], journal: str | None) -> bytes:
+    """What every watcher of a result is told alike; `place` makes it a modification."""
+    return b'"type":"QueryUpdated","value":%b,"logLines":%b,"journal":%b}' % (value, _json(log_lines), _json(journal))
+
+
+def failed_body(text: str, data: bytes | None, log_lines: Sequence[str], journal: str | None) -> bytes:
+    """The same for a query that threw. The key `errorData` is there only when the application threw it."""
+    return b'"type":"QueryFailed","errorMessage":%b,"logLines":%b,"journal":%b%b}' % (
+        _json(text),
+        _json(log_lines),
+        _json(journal),
+        _error_data(data),
+    )
+
+
+def place(query_id: int, body: bytes) -> bytes:
+    """A modification: a shared body under the number one client gave the query."""
+    return b'{"queryId":%d,%b' % (query_id, body)
+
+
+def ws_frame(payload: bytes) -> bytes:
+    """An unmasked, unfragmented WebSocket text frame (RFC 6455 §5.2): what a server sends."""
+    size = len(payload)
+    if size < 126:
+        head = bytes((0x81, size))
+    elif size < 1 << 16:
+        head = b"\x81\x7e" + size.to_bytes(2, "big")
+    else:
+        head = b"\x81\x7f" + size.to_bytes(8, "big")
+    return head + payload
+
+
+def encode_ts(ts: int) -> str:
+    """A timestamp as 12 characters: base64 of eight bytes, least first."""
+    return b2a_base64(ts.to_bytes(8, "little"), newline=False).decode()
+
+
+def decode_ts(text: str) -> int:
+    """The opposite. Raises ValueError."""
+    data = a2b_base64(text, strict_mode=True)
+    if len(data) != 8:
+        raise ValueError("a timestamp has eight bytes")
+    return int.from_bytes(data, "little")
+
+
+def _version(version: StateVersion) -> bytes:
+    ts = encode_ts(version.ts).encode()
+    return b'{"querySet":%d,"identity":%d,"ts":"%b"}' % (version.query_set, version.identity, ts)
+
+
+def _error_data(data: bytes | None) -> bytes:
+    return b"" if data is None else b',"errorData":' + data
+
+
+def _json(text: str | Sequence[str] | None) -> bytes:
+    if not text:
+        return b"null" if text is None else b'""' if text == "" else b"[]"
+    try:
+        return orjson.dumps(text)
+    except TypeError:  # a lone surrogate in what user code printed or raised: it has no UTF-8
+        return orjson.dumps(_whole(text) if isinstance(text, str) else [_whole(line) for line in text])
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

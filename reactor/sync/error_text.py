@@ -1,0 +1,35 @@
+"""How a failed call is told to a client: request ids, the `Server Error` head, and what redaction leaves (§1.13)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Failed(Protocol):
+    """The part of a failure that is told: execution's Failure has it."""
+
+    @property
+    def text(self) -> str: ...
+
+
+def request_id(session: str, request: int) -> str:
+    """The name of one request of one session, in errors and logs: 16 hex digits."""
+    return hashlib.sha256(f"{session}|{request}".encode()).hexdigest()[:16]
+
+
+def error_message(request: str, failure: Failed, redact: bool) -> str:
+    """`[Request ID: …] Server Error`, then, unless redacted, the failure's own text on lines of its own.
+
+    An application's error *data* is not part of it and is never redacted.
+    """
+    head = f"[Request ID: {request}] Server Error"
+    if redact:
+        return head
+    return f"{head}\n{failure.text.rstrip()}\n"
+
+
+def shown_log_lines(lines: Sequence[str], redact: bool) -> tuple[str, ...]:
+    """The log lines a client may see."""
+    return () if redact else tuple(lines)

@@ -10,14 +10,13 @@ the body is made once per result and shared by all sockets.
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Sequence
 from typing import Annotated, assert_never
 
 import msgspec
 import orjson
 
-from reactor.errors import BadRequest
+from reactor.errors import BadRequest, InvalidValue
 from reactor.sync.messages import (
     Action,
     ActionFailed,
@@ -45,6 +44,7 @@ from reactor.sync.messages import (
     Transition,
 )
 from reactor.sync.version import StateVersion
+from reactor.values.timestamp import decode_ts, encode_ts
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,7 +150,7 @@ def _connect(wire: _Connect) -> Connect:
     if wire.max_observed_timestamp is not None:
         try:
             observed = decode_ts(wire.max_observed_timestamp)
-        except ValueError:
+        except InvalidValue:
             raise _bad("Expected a timestamp - at `$.maxObservedTimestamp`") from None
     return Connect(
         session=wire.session_id.lower(),
@@ -309,19 +309,6 @@ def ws_frame(payload: bytes) -> bytes:
     return head + payload
 
 
-def encode_ts(ts: int) -> str:
-    """A timestamp as 12 characters: base64 of eight bytes, least first."""
-    return b2a_base64(ts.to_bytes(8, "little"), newline=False).decode()
-
-
-def decode_ts(text: str) -> int:
-    """The opposite. Raises ValueError."""
-    data = a2b_base64(text, strict_mode=True)
-    if len(data) != 8:
-        raise ValueError("a timestamp has eight bytes")
-    return int.from_bytes(data, "little")
-
-
 def _version(version: StateVersion) -> bytes:
     ts = encode_ts(version.ts).encode()
     return b'{"querySet":%d,"identity":%d,"ts":"%b"}' % (version.query_set, version.identity, ts)
@@ -341,4 +328,4 @@ def _json(text: str | Sequence[str] | None) -> bytes:
 
 
 def _whole(text: str) -> str:
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,8 @@
+"""The kinds of functions, and who may call them."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["query", "mutation", "action"]
+Visibility: TypeAlias = Literal["public", "internal"]

@@ -1,0 +1,113 @@
+"""Manifest: all that is known of a bundle outside the process that imported it. Codegen sees only this.
+
+It crosses process borders as JSON. It holds declarations, never code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from reactor.definitions.kinds import Kind, Visibility
+from reactor.values.validator import ObjectV, Validator, from_export, to_export
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionManifest:
+    """One function. `returns` is None when its result is not declared."""
+
+    path: str  # "dir/generationActions:processGeneration"
+    python_path: str  # "dir/generation_actions:process_generation"
+    kind: Kind
+    visibility: Visibility
+    args: Validator
+    returns: Validator | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchManifest:
+    """One search index, with the wire names of its fields."""
+
+    name: str
+    field: str
+    filters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableManifest:
+    """One table; `document` is what clients get, `_id` and `_creationTime` included. Indexes name wire paths."""
+
+    name: str
+    document: ObjectV
+    indexes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    search_indexes: tuple[SearchManifest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Functions sorted by path, tables by name: one bundle, one sequence of bytes."""
+
+    functions: tuple[FunctionManifest, ...] = ()
+    tables: tuple[TableManifest, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """The JSON text that `from_bytes` reads."""
+        tree = {
+            "functions": [_function_tree(each) for each in self.functions],
+            "tables": [_table_tree(each) for each in self.tables],
+        }
+        return orjson.dumps(tree)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """The Manifest that `to_bytes` wrote."""
+        tree = orjson.loads(data)
+        return cls(tuple(map(_function, tree["functions"])), tuple(map(_table, tree["tables"])))
+
+
+def _function_tree(function: FunctionManifest) -> dict[str, Any]:
+    return {
+        "path": function.path,
+        "python_path": function.python_path,
+        "kind": function.kind,
+        "visibility": function.visibility,
+        "args": to_export(function.args),
+        "returns": None if function.returns is None else to_export(function.returns),
+        "doc": function.doc,
+    }
+
+
+def _function(tree: dict[str, Any]) -> FunctionManifest:
+    returns = tree["returns"]
+    return FunctionManifest(
+        tree["path"],
+        tree["python_path"],
+        tree["kind"],
+        tree["visibility"],
+        from_export(tree["args"]),
+        None if returns is None else from_export(returns),
+        tree["doc"],
+    )
+
+
+def _table_tree(table: TableManifest) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "document": to_export(table.document),
+        "indexes": table.indexes,
+        "search_indexes": [[each.name, each.field, each.filters] for each in table.search_indexes],
+    }
+
+
+def _table(tree: dict[str, Any]) -> TableManifest:
+    document = from_export(tree["document"])
+    assert isinstance(document, ObjectV)
+    return TableManifest(
+        tree["name"],
+        document,
+        tuple((name, tuple(fields)) for name, fields in tree["indexes"]),
+        tuple(SearchManifest(name, field, tuple(filters)) for name, field, filters in tree["search_indexes"]),
+    )

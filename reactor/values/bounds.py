@@ -5,6 +5,8 @@ Not here: whether a Value fits a declared shape (validator.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any, NoReturn
 
 from reactor.errors import InvalidValue
@@ -13,6 +15,7 @@ from reactor.values.int64 import Int64
 
 MAX_SAFE_INTEGER = (1 << 53) - 1
 
+_ONLY_STR = frozenset({str}).issuperset
 _DOCUMENT_FIELDS = frozenset({"_id", "_creationTime"})
 
 
@@ -134,27 +137,24 @@ class _Measure:
                 f"Object has too many fields ({len(value)} > maximum number {self._object_fields}). "
                 "Use an array, or one document for each entry."
             )
-        total = 2 + len(value)
-        name_length = self._name_length
-        for name, item in value.items():
-            # One plain expression for the ordinary case; _misnamed finds the words for the others.
+        return len(value) + self._names(value) + self._members(value.values(), value, room - 1)
+
+    def _names(self, value: dict[Any, Any]) -> int:
+        """The length of all names; they are looked at together, and one by one only when something is wrong."""
+        if _ONLY_STR(map(type, value)):
+            names = "".join(value)
+            size = len(names)
+            if size <= self._name_length and names.isascii() and names.isprintable() and "$" not in names:
+                return size
+        for name in value:
             if (
                 type(name) is not str
                 or name[:1] == "$"
-                or len(name) > name_length
+                or len(name) > self._name_length
                 or not (name.isascii() and name.isprintable())
             ):
-                raise _misnamed(name, name_length)
-            total += len(name)
-            kind = type(item)
-            if kind is str and item.isascii():
-                total += 2 + len(item)
-            else:
-                try:
-                    total += self.size(item, room - 1)
-                except Misfit as misfit:
-                    raise misfit.at(name) from None
-        return total
+                raise _misnamed(name, self._name_length)
+        return sum(map(len, value))
 
     def _array(self, value: list[Any], room: int) -> int:
         if room <= 0:
@@ -164,12 +164,23 @@ class _Measure:
                 f"Array length is too long ({len(value)} > maximum length {self._array_length}). "
                 "Use one document for each element, or several arrays."
             )
+        return self._members(value, range(len(value)), room - 1)
+
+    def _members(self, members: Iterable[Any], steps: Iterable[str | int], room: int) -> int:
         total = 2
-        for i, item in enumerate(value):
-            try:
-                total += self.size(item, room - 1)
-            except Misfit as misfit:
-                raise misfit.at(i) from None
+        for i, item in enumerate(members):
+            kind = type(item)
+            if kind is str and item.isascii():
+                total += 2 + len(item)
+            elif kind is bool or item is None:
+                total += 1
+            elif kind is float:
+                total += 9
+            else:
+                try:
+                    total += self.size(item, room)
+                except Misfit as misfit:
+                    raise misfit.at(next(islice(steps, i, None))) from None
         return total
 
     def _too_nested(self) -> Misfit:
@@ -180,7 +191,9 @@ class _Measure:
 
 
 def _scalar_size(value: object) -> int:
-    if value is None or value is True or value is False:
+    if type(value) is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+        return 9
+    if value is None or isinstance(value, bool):
         return 1
     if isinstance(value, str):
         try:

@@ -6,6 +6,7 @@ table have one length and the alphabet is in ASCII order, so texts sort as their
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ def internal_id(stamp: int, entropy: bytes) -> bytes:
     return stamp.to_bytes(8) + entropy
 
 
+@lru_cache(maxsize=1024)
 def _varint(number: int) -> bytes:
     groups = bytearray()
     while number > 127:
@@ -79,6 +81,7 @@ def _varint(number: int) -> bytes:
     return bytes(groups)
 
 
+@lru_cache(maxsize=1024)  # there are few tables
 def _table_number(varint: bytes) -> int | None:
     """The number; None unless these are all the bytes of its shortest form."""
     number = 0

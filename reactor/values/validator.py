@@ -55,11 +55,17 @@ class BytesV:
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LiteralV:
-    """One string, number, Int64 or boolean."""
+    """One string, number, Int64 or boolean. Equal as Values are: 1 is 1.0, and neither True nor Int64(1)."""
 
     value: str | float | Int64 | bool
+
+    def __eq__(self, other: object) -> bool:
+        return order_key(self.value) == order_key(other.value) if isinstance(other, LiteralV) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(order_key(self.value))
 
 
 @dataclass(frozen=True, slots=True)

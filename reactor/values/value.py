@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from types import NoneType
 from typing import Any, TypeAlias
@@ -76,7 +76,7 @@ def encode(value: Value) -> bytes:
     """
     try:
         data = orjson.dumps(_tree(value), option=_ENCODE)
-        if b'"$' in data:
+        if b"$" in data and b'"$' in data:  # one byte is looked for much faster than two
             _refuse_reserved(value)
     except (TypeError, RecursionError) as error:
         check_value(value)  # knows the path and the words
@@ -105,37 +105,29 @@ def _tree(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     if kind is dict:
-        return value if _ALL_PLAIN(map(type, value.values())) else _object_tree(value)
+        return value if _ALL_PLAIN(map(type, value.values())) else _members_tree(value, value.items())
     if kind is list:
-        return value if _ALL_PLAIN(map(type, value)) else _array_tree(value)
+        return value if _ALL_PLAIN(map(type, value)) else _members_tree(value, enumerate(value))
     return _scalar_tree(value)
 
 
-def _object_tree(value: dict[str, Any]) -> dict[str, Any]:
+def _members_tree(value: Any, members: Iterable[tuple[Any, Any]]) -> Any:
+    """`value`, a dict or a list, with its members written out: a copy as soon as one of them changes."""
     tree = value
-    for key, item in value.items():
+    for place, item in members:
         kind = type(item)
-        if kind in _PLAIN or (kind is float and item % 1.0 > 0.0):
+        if kind in _PLAIN:
             continue
-        written = _tree(item)
+        if kind is float:
+            if item % 1.0 > 0.0:  # false for all that JSON writes otherwise: integral, -0, NaN, ±Infinity
+                continue
+            written = _float_tree(item)
+        else:
+            written = _tree(item)
         if written is not item:
             if tree is value:
                 tree = value.copy()
-            tree[key] = written
-    return tree
-
-
-def _array_tree(value: list[Any]) -> list[Any]:
-    tree = value
-    for i, item in enumerate(value):
-        kind = type(item)
-        if kind in _PLAIN or (kind is float and item % 1.0 > 0.0):
-            continue
-        written = _tree(item)
-        if written is not item:
-            if tree is value:
-                tree = value.copy()
-            tree[i] = written
+            tree[place] = written
     return tree
 
 
@@ -200,8 +192,8 @@ def decode(data: bytes | str, *, max_nesting: int = DEFAULT_LIMITS.value_nesting
     except ValueError as error:  # UnicodeEncodeError is one
         raise InvalidValue(f"This is not JSON: {error}. Send encoded JSON.") from None
     if (
-        b'"$' not in raw
-        and b"\\u0024" not in raw  # `$` in disguise
+        (b"$" not in raw or b'"$' not in raw)  # one byte is looked for much faster than more
+        and (b"\\" not in raw or b"\\u0024" not in raw)  # `$` in disguise
         and raw.count(b"[") + raw.count(b"{") <= max_nesting
         and _LONG_NUMBER not in raw.translate(_ONE_DIGIT)
     ):
@@ -233,57 +225,37 @@ _TOO_NESTED = "too nested"
 def _read(tree: Any, room: int) -> Any:
     kind = type(tree)
     if kind is dict:
-        return _read_object(tree, room)
+        if "$" in "".join(tree):
+            for key in tree:
+                if key[:1] == "$":
+                    return _read_special(tree, key)
+        if room <= 0:
+            raise Misfit(_TOO_NESTED)
+        return tree if _ALL_SETTLED(map(type, tree.values())) else _read_members(tree, tree.items(), room - 1)
     if kind is list:
-        return _read_array(tree, room)
+        if room <= 0:
+            raise Misfit(_TOO_NESTED)
+        return tree if _ALL_SETTLED(map(type, tree)) else _read_members(tree, enumerate(tree), room - 1)
     if kind is int and not -MAX_SAFE_INTEGER <= tree <= MAX_SAFE_INTEGER:
         return float(tree)
     return tree
 
 
-def _read_object(tree: dict[str, Any], room: int) -> Any:
-    if "$" in "".join(tree):
-        for key in tree:
-            if key[:1] == "$":
-                return _read_special(tree, key)
-    if room <= 0:
-        raise Misfit(_TOO_NESTED)
-    if _ALL_SETTLED(map(type, tree.values())):
-        return tree
+def _read_members(tree: Any, members: Iterable[tuple[Any, Any]], room: int) -> Any:
+    """`tree`, a dict or a list, with its members read: a copy as soon as one of them changes."""
     value = tree
-    for key, item in tree.items():
+    for place, item in members:
         kind = type(item)
         if kind in _SETTLED or (kind is int and -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER):
             continue
         try:
-            read = _read(item, room - 1)
+            read = _read(item, room)
         except Misfit as misfit:
-            raise misfit.at(key) from None
+            raise misfit.at(place) from None
         if read is not item:
             if value is tree:
                 value = tree.copy()
-            value[key] = read
-    return value
-
-
-def _read_array(tree: list[Any], room: int) -> list[Any]:
-    if room <= 0:
-        raise Misfit(_TOO_NESTED)
-    if _ALL_SETTLED(map(type, tree)):
-        return tree
-    value = tree
-    for i, item in enumerate(tree):
-        kind = type(item)
-        if kind in _SETTLED or (kind is int and -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER):
-            continue
-        try:
-            read = _read(item, room - 1)
-        except Misfit as misfit:
-            raise misfit.at(i) from None
-        if read is not item:
-            if value is tree:
-                value = tree.copy()
-            value[i] = read
+            value[place] = read
     return value
 
 

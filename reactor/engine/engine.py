@@ -1,0 +1,320 @@
+"""The machine in the middle: calls go down to the runners, batches and results come up, Views are refreshed.
+
+Theory of operation. Everything that changes what a client may see happens in one synchronous step of the event loop,
+started by a batch or by results from a reader (engine C1):
+
+    batch from the writer     → the log's head moves → its answers are handed out → what it met becomes stale
+    results from a reader     → if they are of a snapshot past the head they wait for it; else they reach the
+                                subscriptions, fresh or already met again
+    end of every step         → stale queries go to idle readers; every touched View is refreshed, all with one
+                                FrameCache
+
+Nothing newer than the head ever leaves the engine. A call is answered exactly once: the pool settles what became of
+calls whose process died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from reactor.engine.one_shot import OneShot
+from reactor.errors import Overloaded
+from reactor.execution.frames import Batch, Call, Outcome
+from reactor.execution.pool import RunnerPool
+from reactor.footprint.commit import Commit
+from reactor.footprint.read_set import ReadSet
+from reactor.footprint.write_log import WriteLog
+from reactor.limits import Limits
+from reactor.subscriptions.manager import SubscriptionManager
+from reactor.subscriptions.run_queue import Run
+from reactor.subscriptions.subscription import Observation, QueryKey, Subscriber, Subscription
+from reactor.sync.frame_cache import FrameCache
+
+_log = logging.getLogger("reactor.engine")
+
+Done = Callable[[Outcome], None]
+
+
+class View(Protocol):
+    """Somebody to whom changes are shown at the end of a step: a socket's worker."""
+
+    def refresh(self, cache: FrameCache) -> None:
+        """Tell what is new, if there is anything."""
+        ...
+
+    def aligned(self, ts: int, seen: dict[Subscription, Observation], cache: FrameCache) -> None:
+        """The gang this view asked for was run in one snapshot at `ts`."""
+        ...
+
+
+class Engine:
+    """One per server. `attach` gives it its pool; it is the pool's listener."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.log = WriteLog(0)  # replaced by opened
+        self.subscriptions = SubscriptionManager(self.log)  # replaced by opened
+        self.runs_made = 0  # query runs that came back, ever
+        self._pool: RunnerPool | None = None
+        self._next_call = 1
+        self._next_batch = 1
+        self._mutations: dict[int, Done] = {}  # by call id, from submit to answer
+        self._batches: dict[int, dict[int, Run]] = {}  # by batch id: call id → run
+        self._held: list[tuple[int, int, Sequence[Outcome]]] = []  # (ts, batch id, outcomes) past the head
+        self._touched: dict[View, None] = {}
+        self._step_due = False  # a step was asked for outside of one
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def attach(self, pool: RunnerPool) -> None:
+        """The pool whose listener this is."""
+        self._pool = pool
+        pool.on_reader_idle = self._ask_for_step
+
+    def opened(self, head: int) -> None:
+        """The database is open and stands at `head`."""
+        self.log = WriteLog(head)
+        self.subscriptions = SubscriptionManager(self.log)
+
+    async def close(self) -> None:
+        """End the actions under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def head(self) -> int:
+        """The newest committed timestamp."""
+        return self.log.head
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def submit_mutation(
+        self,
+        path: str,
+        args: bytes,
+        identity: bytes | None,
+        done: Done,
+        *,
+        internal: bool = False,
+        session: str | None = None,
+        request: int | None = None,
+        job: str | None = None,
+    ) -> None:
+        """Run a mutation after all that were submitted before. `done` is called once, in the step its batch arrives in.
+
+        `session` and `request` name a socket's request, which then runs at most once. Raises Overloaded.
+        """
+        if len(self._mutations) >= self.limits.writer_queue:
+            raise Overloaded("ExpiredInQueue", "Too many mutations are waiting. Try again later.")
+        call = Call(self._call_id(), "mutation", path, args, identity, internal, None, session, request, job)
+        self._mutations[call.id] = done
+        self.pool.submit_mutation(call)
+
+    def submit_action(
+        self, path: str, args: bytes, identity: bytes | None, done: Done, *, internal: bool = False
+    ) -> None:
+        """Run an action; `done` is called once when it ends. Ended early by `close`, it is never called."""
+        call = Call(self._call_id(), "action", path, args, identity, internal)
+        task = asyncio.get_running_loop().create_task(self._act(call, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def query(self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False) -> Outcome:
+        """Run a query once, or share a result that holds at the head. Raises Overloaded."""
+        if len(self.subscriptions.queue) >= self.limits.reader_queue:
+            raise Overloaded("TooManyConcurrentRequests", "Too many queries are waiting. Try again later.")
+        asked = OneShot(identity, self.head)
+        self.watch(QueryKey(path, args, None, internal), asked)
+        try:
+            asked.updated()
+            observation = await asked.answer
+        finally:
+            self.unwatch(asked)
+        assert isinstance(observation.payload, Outcome)
+        return observation.payload
+
+    async def mutation(
+        self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False, job: str | None = None
+    ) -> Outcome:
+        """`submit_mutation`, awaited. A caller that goes away does not undo it."""
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            if not answer.done():
+                answer.set_result(outcome)
+
+        self.submit_mutation(path, args, identity, done, internal=internal, job=job)
+        return await answer
+
+    async def action(self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False) -> Outcome:
+        """`submit_action`, awaited."""
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            if not answer.done():
+                answer.set_result(outcome)
+
+        self.submit_action(path, args, identity, done, internal=internal)
+        return await answer
+
+    # ── live queries ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def watch(self, key: QueryKey, subscriber: Subscriber) -> None:
+        """Follow a query until `unwatch`."""
+        self.subscriptions.subscribe(key, subscriber)
+        self._ask_for_step()
+
+    def unwatch(self, subscriber: Subscriber) -> None:
+        """Stop following it."""
+        self.subscriptions.unsubscribe(subscriber)
+
+    def run_gang(self, view: View, identity: bytes | None, members: Iterable[Subscription]) -> None:
+        """Run all of these in one snapshot, as `identity`, then call `view.aligned`."""
+        self.subscriptions.queue.add_gang(view, identity, members)
+        self._ask_for_step()
+
+    def touch(self, view: View) -> None:
+        """Refresh the view at the end of this step."""
+        self._touched[view] = None
+        self._ask_for_step()
+
+    def forget(self, view: View) -> None:
+        """The view is gone."""
+        self._touched.pop(view, None)
+        self.subscriptions.queue.discard_gang(view)
+
+    # ── what comes up from the pool ──────────────────────────────────────────────────────────────────────────────────
+
+    def batch_done(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """See PoolListener."""
+        commits = [
+            Commit(c.ts, c.prev_ts, {index: tuple(keys) for index, keys in c.keys.items()}, c.source)
+            for c in batch.commits
+        ]
+        if batch.ts > self.log.head:
+            self.log.append(batch.ts, commits)
+        for outcome in outcomes:
+            done = self._mutations.pop(outcome.call, None)
+            if done is not None:
+                done(outcome)
+        for commit in commits:
+            self.subscriptions.committed(batch.ts, commit.keys)
+        held, self._held = self._held, []
+        for ts, number, waiting in held:
+            self._results(number, ts, waiting)
+        self._step()
+
+    def queries_done(self, batch_id: int, ts: int, calls: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+        """See PoolListener."""
+        self._results(batch_id, ts, outcomes)
+        self._step()
+
+    def queries_unrun(self, batch_id: int, calls: Sequence[Call]) -> None:
+        """See PoolListener."""
+        runs = self._batches[batch_id]
+        for call in calls:
+            run = runs.pop(call.id)
+            self.subscriptions.returned(run)
+            if run.gang is not None:
+                self._touched[run.gang] = None  # type: ignore[index]  # a gang's owner is the View that asked
+        if not runs:
+            del self._batches[batch_id]
+        self._ask_for_step()
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def pool(self) -> RunnerPool:
+        """The runners."""
+        assert self._pool is not None, "attach() comes first"
+        return self._pool
+
+    def _call_id(self) -> int:
+        number = self._next_call
+        self._next_call += 1
+        return number
+
+    def _results(self, batch_id: int, ts: int, outcomes: Sequence[Outcome]) -> None:
+        if ts > self.log.head:  # the reader saw a batch whose record is still on its way (engine C1)
+            self._held.append((ts, batch_id, outcomes))
+            return
+        runs = self._batches[batch_id]
+        gangs: dict[View, dict[Subscription, Observation]] = {}
+        for outcome in outcomes:
+            run = runs.pop(outcome.call)
+            observation = _observe(outcome, ts)
+            self.runs_made += 1
+            self.subscriptions.queue.observe(run.subscription.key.path, outcome.cpu)
+            if run.gang is not None:
+                gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]
+            self.subscriptions.arrived(run, observation)
+        if not runs:
+            del self._batches[batch_id]
+        cache = FrameCache()
+        for view, seen in gangs.items():
+            view.aligned(ts, seen, cache)
+
+    def _ask_for_step(self) -> None:
+        if not self._step_due:
+            self._step_due = True
+            asyncio.get_running_loop().call_soon(self._step)
+
+    def _step(self) -> None:
+        self._step_due = False
+        self._feed_readers()
+        if self._touched:
+            touched, self._touched = self._touched, {}
+            cache = FrameCache()
+            for view in touched:
+                view.refresh(cache)
+
+    def _feed_readers(self) -> None:
+        queue = self.subscriptions.queue
+        while len(queue) and (idle := self.pool.readers_idle):
+            runs = queue.take(last_reader=idle == 1 and self.limits.readers > 1)
+            if not runs:
+                return
+            number = self._next_batch
+            self._next_batch += 1
+            by_call = {self._call_id(): run for run in runs}
+            self._batches[number] = by_call
+            calls = [_call(call_id, run) for call_id, run in by_call.items()]
+            if not self.pool.submit_queries(number, calls, self.log.head):
+                self.queries_unrun(number, calls)
+                return
+
+    async def _act(self, call: Call, done: Done) -> None:
+        outcome = await self.pool.run_action(call, self._nested)
+        done(outcome)
+
+    async def _nested(self, call: Call) -> Outcome:
+        """A call made by an action: its own transaction, as the action's identity."""
+        match call.kind:
+            case "query":
+                return await self.query(call.path, call.args, call.identity, internal=True)
+            case "mutation":
+                return await self.mutation(call.path, call.args, call.identity, internal=True)
+            case "action":
+                return await self.action(call.path, call.args, call.identity, internal=True)
+
+
+def _call(call_id: int, run: Run) -> Call:
+    key = run.subscription.key
+    return Call(call_id, "query", key.path, key.args, run.identity, key.internal, key.journal)
+
+
+def _observe(outcome: Outcome, ts: int) -> Observation:
+    return Observation(
+        ts,
+        ReadSet.from_wire(outcome.reads),
+        outcome.digest,
+        outcome.journal,
+        outcome.identity_read,
+        outcome,
+        failed=outcome.failure is not None,
+    )

@@ -1,0 +1,45 @@
+"""Which subscriptions a commit meets: the theorem of `footprint`, asked for all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
+
+from reactor.footprint.range_map import RangeMap
+from reactor.footprint.read_set import ReadSet
+
+Owner = TypeVar("Owner")
+
+
+class SubscriptionSet(Generic[Owner]):
+    """Read sets by owner. The cost of `met` depends on what a commit touches, not on how many owners there are."""
+
+    def __init__(self) -> None:
+        self._map: RangeMap[Owner] = RangeMap()
+        self._reads: dict[Owner, ReadSet] = {}
+
+    def __len__(self) -> int:
+        return len(self._reads)
+
+    def watch(self, owner: Owner, reads: ReadSet) -> None:
+        """Watch `reads` for `owner`, instead of what it watched before."""
+        if self._reads.get(owner) == reads:
+            return
+        self.forget(owner)
+        self._reads[owner] = reads
+        for index, ranges in reads.ranges.items():
+            for key_range in ranges:
+                self._map.add(owner, index, key_range)
+
+    def forget(self, owner: Owner) -> None:
+        """Watch nothing for `owner` any more; unknown owners are fine."""
+        if self._reads.pop(owner, None) is not None:
+            self._map.remove(owner)
+
+    def met(self, touched: Mapping[int, Sequence[bytes]]) -> set[Owner]:
+        """Every owner whose read set holds one of the touched keys."""
+        found: set[Owner] = set()
+        for index, keys in touched.items():
+            for key in keys:
+                found |= self._map.stab(index, key)
+        return found

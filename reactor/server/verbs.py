@@ -1,0 +1,50 @@
+"""What the server asks of the application: the only names of it that this room uses."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from reactor.auth.identity import Identity
+from reactor.definitions.manifest import Manifest
+from reactor.execution.frames import Outcome
+
+
+class Verbs(Protocol):
+    """Calls run with `args` as encoded JSON: an object, or an array of exactly one.
+
+    A function that fails is an Outcome with a failure; what raises is a CallerError, or Overloaded when the call was
+    not run. `internal` lets the call reach internal functions. A caller who goes away cancels the coroutine: a
+    mutation already handed to the writer is committed all the same.
+    """
+
+    async def call_query(
+        self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
+    ) -> Outcome: ...
+
+    async def call_mutation(
+        self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
+    ) -> Outcome: ...
+
+    async def call_action(
+        self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
+    ) -> Outcome: ...
+
+    async def call_function(
+        self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
+    ) -> Outcome:
+        """Run a function of any kind."""
+        ...
+
+    def check_admin_key(self, key: str) -> bool:
+        """Whether this is the operator's key; takes the same time for every wrong one."""
+        ...
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is deployed now."""
+        ...
+
+    @property
+    def head(self) -> int:
+        """The newest timestamp a client may be shown."""
+        ...

@@ -11,7 +11,10 @@ from typing import Literal
 
 import msgspec
 
+from reactor.limits import DEFAULT_LIMITS, Limits
+
 Kind = Literal["query", "mutation", "action"]
+Role = Literal["writer", "reader", "action"]
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -133,6 +136,7 @@ class Push(Frame, frozen=True):
     """Server → writer of a new bundle, its first call (engine D6): check documents, build indexes, take over."""
 
     bundle: str
+    fitting: list[str] = []  # tables whose documents need no check: the bundle before declared them alike
 
 
 class PushDone(Frame, frozen=True):
@@ -223,9 +227,10 @@ class NestedDone(Frame, frozen=True):
 
 
 class ActionDone(Frame, frozen=True):
-    """Action runner → server; the runner is free again after it."""
+    """Action runner → server; the runner is free again after it, unless it says otherwise."""
 
     outcome: Outcome
+    reusable: bool = True  # False: the action left something running, so the process ends itself
 
 
 # ── nursery ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,6 +240,7 @@ class LoadBundle(Frame, frozen=True):
     """Server → nursery, first: import the user's code in `root`."""
 
     root: str
+    limits: Limits = DEFAULT_LIMITS  # what this server's runners keep to
 
 
 class BundleLoaded(Frame, frozen=True):
@@ -243,6 +249,7 @@ class BundleLoaded(Frame, frozen=True):
     bundle: str  # hash of everything imported from the project root
     manifest: bytes
     warnings: list[str]
+    forkable: bool = True  # False: the import left threads no fork survives, so runners are spawned (engine B3)
 
 
 class BundleFailed(Frame, frozen=True):
@@ -255,7 +262,7 @@ class Fork(Frame, frozen=True):
     """Server → nursery, with one socket end as SCM_RIGHTS: fork a runner that serves on it."""
 
     runner: int
-    role: Literal["writer", "reader", "action"]
+    role: Role
     slot: str  # path of the shared-memory slot file (engine A4)
 
 
@@ -291,6 +298,20 @@ def pack(frame: AnyFrame) -> bytes:
     """The bytes of a frame: four bytes of length (little endian), then MessagePack."""
     body = _encode(frame)
     return len(body).to_bytes(4, "little") + body
+
+
+_encode_outcome = msgspec.msgpack.Encoder().encode
+_decode_outcome = msgspec.msgpack.Decoder(Outcome).decode
+
+
+def pack_outcome(outcome: Outcome) -> bytes:
+    """The form in which a writer stores an outcome beside the effects it belongs to (engine A3)."""
+    return _encode_outcome(outcome)
+
+
+def unpack_outcome(data: bytes) -> Outcome:
+    """The inverse of pack_outcome."""
+    return _decode_outcome(data)
 
 
 class Unpacker:

@@ -1,0 +1,119 @@
+"""ActionRunner: a process that runs one action at a time, on an asyncio loop of its own (engine B2).
+
+While the action runs, its calls to queries, mutations and the scheduler go over the pipe to the server, each in a
+transaction of its own. Finished cleanly, the process is used again; what the action left running is ended first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from reactor.clock import SystemClock
+from reactor.execution import frames
+from reactor.execution.caller import FunctionCaller
+from reactor.execution.frames import AnyFrame, Call, Outcome, pack
+from reactor.execution.pipe import Pipe
+from reactor.execution.slot import Slot
+from reactor.limits import Limits
+
+if TYPE_CHECKING:
+    from reactor.execution.bundle import Bundle
+
+_CHUNK = 1 << 18
+_PATIENCE = 1.0  # seconds a task left behind has to take its cancellation
+
+ENGINE_FAILED = 70  # EX_SOFTWARE
+
+
+class ActionRunner:
+    """One action process."""
+
+    def __init__(self, pipe: Pipe, slot: Slot, bundle: Bundle, limits: Limits) -> None:
+        self._socket, self._unpacker, self._early = pipe.hand_over()
+        self._socket.setblocking(False)
+        self._slot = slot
+        self._caller = FunctionCaller(bundle, limits, SystemClock())
+        self._nested: dict[int, asyncio.Future[Outcome]] = {}  # number → its waiter; until NestedDone
+        self._numbers = itertools.count(1)
+        self._sending: asyncio.Lock  # frames leave whole; made on the loop
+        self._own: set[asyncio.Task[Any] | None] = set()  # tasks that are not the action's
+
+    def run(self) -> int:
+        """Serve until Drain or the server's end. Returns the exit status."""
+        try:
+            # Not asyncio.run: it waits for whatever an action left running, and this process is about to end.
+            asyncio.new_event_loop().run_until_complete(self._serve())
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        except BaseException:  # noqa: BLE001  # an error of ours: the server starts another runner
+            traceback.print_exc()
+            return ENGINE_FAILED
+        return 0
+
+    async def _serve(self) -> None:
+        self._sending = asyncio.Lock()
+        loop = asyncio.get_running_loop()
+        me = asyncio.current_task()
+        arrived = iter(self._early)
+        running: asyncio.Task[bool] | None = None  # the action, until it is done and answered
+        while True:
+            for frame in arrived:
+                match frame:
+                    case frames.RunAction(call=call):
+                        running = loop.create_task(self._run(call))
+                    case frames.NestedDone(number=number, outcome=outcome):
+                        waiter = self._nested.pop(number, None)
+                        if waiter is not None and not waiter.done():
+                            waiter.set_result(outcome)
+                    case frames.Drain():
+                        if running is not None:
+                            await running
+                        return
+                    case _:
+                        raise AssertionError(frame)
+            reading = loop.create_task(loop.sock_recv(self._socket, _CHUNK))
+            self._own = {me, reading}
+            while not reading.done():
+                await asyncio.wait({reading, running} if running else {reading}, return_when=asyncio.FIRST_COMPLETED)
+                if running is not None and running.done():
+                    if not running.result():
+                        return
+                    running = None
+            if not (data := reading.result()):
+                return
+            arrived = self._unpacker.feed(data)
+
+    async def _run(self, call: Call) -> bool:
+        """Run one action and answer it. False when the process must not be used again."""
+        self._slot.begin(call.id, time.monotonic())
+        outcome = await self._caller.run_action(call, self._call)
+        clean = await self._end_leftovers()
+        self._nested.clear()
+        self._slot.end()
+        await self._send(frames.ActionDone(outcome, reusable=clean))
+        return clean
+
+    async def _call(self, call: Call) -> Outcome:
+        """What ctx.run_query and its siblings wait for."""
+        number = next(self._numbers)
+        waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._nested[number] = waiter
+        await self._send(frames.Nested(number, call))
+        return await waiter
+
+    async def _send(self, frame: AnyFrame) -> None:
+        async with self._sending:
+            await asyncio.get_running_loop().sock_sendall(self._socket, pack(frame))
+
+    async def _end_leftovers(self) -> bool:
+        """Cancel the tasks an action left: the next action must not live with them. False when one does not end."""
+        leftovers = asyncio.all_tasks() - self._own - {asyncio.current_task()}
+        for task in leftovers:
+            task.cancel()
+        if leftovers:
+            _done, leftovers = await asyncio.wait(leftovers, timeout=_PATIENCE)
+        return not leftovers

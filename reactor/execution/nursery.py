@@ -1,0 +1,259 @@
+"""Nursery: the server's handle of a nursery process, which holds one imported bundle and forks runners from it.
+
+Where fork is unsafe or absent (macOS, an import that left threads behind) the same handle spawns each runner afresh;
+its users cannot tell. One nursery serves one bundle for its whole life; a reload makes another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from reactor.errors import BundleBroken
+from reactor.execution.frames import (
+    AnyFrame,
+    BundleFailed,
+    BundleLoaded,
+    Drain,
+    Fork,
+    Forked,
+    LoadBundle,
+    Reaped,
+    Role,
+    Unpacker,
+    pack,
+)
+from reactor.execution.runner import Runner, RunnerOwner
+from reactor.execution.slot import Slot
+from reactor.limits import Limits
+
+_log = logging.getLogger("reactor.execution")
+_numbers = itertools.count(1)  # runners of all nurseries: names of slots must not meet
+
+_HASH_SEED = "0"  # one for all runners of a deployment: the order of a set must not differ between them (engine B3)
+_UNKNOWN_STATUS = -9  # of runners whose nursery died: the kernel killed them with it
+_LOST_POLL = 0.01  # seconds between looks at runners that nobody can reap for us
+
+
+class Nursery:
+    """Use `await Nursery.load(…)`, then `launch`; `drain` when no more runners are wanted, `kill` to end at once."""
+
+    def __init__(self, root: Path, runtime_dir: Path, limits: Limits, *, spawn: bool) -> None:
+        self.root = root
+        self.bundle = ""  # these three are set by load
+        self.manifest = b""
+        self.warnings: list[str] = []
+        self._limits = limits
+        self._runtime_dir = runtime_dir
+        self._spawns = spawn
+        self._loop = asyncio.get_running_loop()
+        self._runners: dict[int, Runner] = {}  # launched and not dead
+        self._loaded: asyncio.Future[BundleLoaded] = self._loop.create_future()
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._unpacker = Unpacker()
+        self._unsent: deque[tuple[bytes, int | None]] = deque()  # bytes and the descriptor that goes with them
+        self._socket, child = socket.socketpair()
+        self._socket.setblocking(False)
+        with child:
+            self._process = _exec("reactor.execution.nursery_main", child, [], root)
+        _watch(self._process, self._loop, self._process_ended)
+        self._loop.add_reader(self._socket, self._read)
+
+    @classmethod
+    async def load(cls, root: Path, runtime_dir: Path, limits: Limits, *, spawn: bool = False) -> Nursery:
+        """Start a process that imports the code in `root` as it is now. Raises BundleBroken; nothing is left then."""
+        nursery = cls(root, runtime_dir, limits, spawn=spawn)
+        try:
+            nursery._send(LoadBundle(str(root), limits))
+            async with asyncio.timeout(limits.import_wall):
+                loaded = await asyncio.shield(nursery._loaded)
+        except TimeoutError:
+            await nursery.kill()
+            raise BundleBroken(
+                f"importing {root} took longer than {limits.import_wall:g} s (limit import_wall)"
+            ) from None
+        except BaseException:
+            await nursery.kill()
+            raise
+        nursery.bundle, nursery.manifest, nursery.warnings = loaded.bundle, loaded.manifest, loaded.warnings
+        if nursery._spawns or not loaded.forkable:
+            nursery._spawns = True
+            nursery._send(Drain())  # it was needed to learn of the bundle; each runner imports its own
+        return nursery
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can launch runners."""
+        return self._spawns or not self._ended.done()
+
+    def launch(self, role: Role, owner: RunnerOwner) -> Runner:
+        """Start a runner. It can be written to at once; its death, however early, is reported to `owner`."""
+        number = next(_numbers)
+        slot = Slot.create(self._runtime_dir / f"slot-{os.getpid()}-{number}")
+        ours, theirs = socket.socketpair()
+        runner = Runner(number, role, ours, slot, owner)
+        self._runners[number] = runner
+        if self._spawns:
+            with theirs:
+                self._spawn(runner, theirs, slot.path)
+        elif self._ended.done():
+            theirs.close()
+            self._loop.call_soon(self._runner_died, number, _UNKNOWN_STATUS)
+        else:
+            self._send(Fork(number, role, str(slot.path)), theirs.detach())
+        return runner
+
+    def drain(self) -> None:
+        """No more runners will be asked for: the process ends when the last of its runners has."""
+        if not self._ended.done() and not self._spawns:
+            self._send(Drain())
+
+    async def kill(self) -> None:
+        """End the nursery and all its runners, and wait until all are dead."""
+        for runner in list(self._runners.values()):
+            runner.kill()
+        waiting = [runner.gone() for runner in self._runners.values()]
+        if self._spawns:
+            await asyncio.gather(*waiting)
+        self._process.kill()
+        await self.ended()
+        await asyncio.gather(*waiting)
+
+    async def ended(self) -> int:
+        """Wait for the end of the nursery process; its exit status."""
+        return await asyncio.shield(self._ended)
+
+    # ── the process and its socket ────────────────────────────────────────────────────────────────────────────────
+
+    def _send(self, frame: LoadBundle | Fork | Drain, descriptor: int | None = None) -> None:
+        self._unsent.append((pack(frame), descriptor))
+        if len(self._unsent) == 1:
+            self._loop.add_writer(self._socket, self._write)
+            self._write()
+
+    def _write(self) -> None:
+        while self._unsent:
+            data, descriptor = self._unsent[0]
+            try:
+                if descriptor is None:
+                    taken = self._socket.send(data)
+                else:
+                    taken = socket.send_fds(self._socket, [data], [descriptor])
+                    os.close(descriptor)
+            except BlockingIOError:
+                return
+            except OSError:  # it is dying; its end is reported by the process watch
+                self._drop_unsent()
+                break
+            self._unsent[0] = (data[taken:], None)
+            if taken == len(data):
+                self._unsent.popleft()
+        self._loop.remove_writer(self._socket)
+
+    def _drop_unsent(self) -> None:
+        for _data, descriptor in self._unsent:
+            if descriptor is not None:
+                os.close(descriptor)
+        self._unsent.clear()
+
+    def _read(self) -> bool:
+        try:
+            data = self._socket.recv(1 << 16)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(self._socket)
+            return False
+        for frame in self._unpacker.feed(data):
+            self._take(frame)
+        return True
+
+    def _take(self, frame: AnyFrame) -> None:
+        match frame:
+            case BundleLoaded():
+                self._loaded.set_result(frame)
+            case BundleFailed(traceback=text):
+                self._loaded.set_exception(BundleBroken(text))
+            case Forked(runner=number, pid=pid):
+                if (runner := self._runners.get(number)) is not None:
+                    runner.started(pid)
+            case Reaped(runner=number, status=status):
+                self._runner_died(number, status)
+            case _:
+                raise AssertionError(frame)
+
+    def _runner_died(self, number: int, status: int) -> None:
+        runner = self._runners.pop(number, None)
+        if runner is not None:
+            runner.died(status)
+
+    def _process_ended(self, status: int) -> None:
+        """The nursery is dead. Its runners get SIGKILL from the kernel; nobody reports when that has worked but us."""
+        while self._read():
+            pass
+        self._drop_unsent()
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        self._ended.set_result(status)
+        if not self._loaded.done():
+            self._loaded.set_exception(BundleBroken(f"the process that imports your code died (exit status {status})"))
+        self._loaded.exception()  # somebody may have stopped waiting: do not complain about that
+        if self._runners and not self._spawns:
+            _log.error("nursery died", extra={"status": status, "runners": len(self._runners)})
+            for runner in self._runners.values():
+                runner.kill()
+            self._bury_lost()
+
+    def _bury_lost(self) -> None:
+        for number, runner in list(self._runners.items()):
+            if runner.seen_dead():
+                self._runner_died(number, _UNKNOWN_STATUS)
+        if self._runners:
+            self._loop.call_later(_LOST_POLL, self._bury_lost)
+
+    # ── without fork ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _spawn(self, runner: Runner, theirs: socket.socket, slot: Path) -> None:
+        arguments = ["--role", runner.role, "--slot", str(slot), "--bundle", self.bundle]
+        process = _exec("reactor.execution.runner_main", theirs, arguments, self.root)
+        runner.send(LoadBundle(str(self.root), self._limits))
+        runner.started(process.pid)
+        _watch(process, self._loop, lambda status: self._runner_died(runner.number, status))
+
+
+def _exec(module: str, child: socket.socket, arguments: list[str], root: Path) -> subprocess.Popen[bytes]:
+    """Start a Python process that serves on `child`. Never forks this process's threads: Popen execs at once."""
+    command = [sys.executable, "-m", module, "--fd", str(child.fileno()), "--parent", str(os.getpid()), *arguments]
+    environment = {**os.environ, "PYTHONHASHSEED": _HASH_SEED}
+    return subprocess.Popen(  # noqa: S603  # our own interpreter and module
+        command,
+        pass_fds=[child.fileno()],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        env=environment,
+        cwd=root,
+    )
+
+
+def _watch(process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, ended: Callable[[int], None]) -> None:
+    """Call `ended` on the loop once the child is reaped. A thread each: works on every system, and they are few."""
+
+    def wait() -> None:
+        status = process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop was closed first
+            loop.call_soon_threadsafe(ended, status)
+
+    threading.Thread(target=wait, name=f"reactor-wait-{process.pid}", daemon=True).start()

@@ -1,0 +1,264 @@
+"""RunnerPool: every process that runs user code, as the server sees them. Code in, calls in, outcomes out.
+
+The pool assembles the three kinds of runner (writer_lane, reader_set, action_pool) over one nursery, watches their
+deadlines, decides when the WAL is checkpointed, and carries out a push (engine D6). It knows no subscription and no
+session; what a result means is its listener's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from reactor.clock import Clock
+from reactor.definitions.manifest import Manifest
+from reactor.errors import SchemaViolation, StorageError
+from reactor.execution.action_pool import ActionPool
+from reactor.execution.blame import wall_limit
+from reactor.execution.frames import Batch, Call, Outcome, WriterHello
+from reactor.execution.nursery import Nursery
+from reactor.execution.reader_set import ReaderSet
+from reactor.execution.runner import Runner
+from reactor.execution.writer_lane import Ledger, State, WriterDied, WriterLane
+from reactor.limits import Limits
+
+_log = logging.getLogger("reactor.execution")
+
+_WATCH = 0.05  # seconds between looks at the slots: how late a deadline may strike
+_WAL_EVERY = 10  # looks at the slots for each look at the WAL
+
+
+class PoolListener(Protocol):
+    """Who gets results. Called on the loop, never awaits."""
+
+    def batch_done(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """A batch is durable. In commit order, and exactly once per mutation, whatever died meanwhile."""
+        ...
+
+    def queries_done(self, batch_id: int, ts: int, calls: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+        """Answers to calls of a submitted batch, all true at `ts`."""
+        ...
+
+    def queries_unrun(self, batch_id: int, calls: Sequence[Call]) -> None:
+        """Calls of a submitted batch that were not run: queue them again."""
+        ...
+
+
+class RunnerPool:
+    """Use: `nursery = await pool.load(root)`, `await pool.start(nursery)`; later `load` and `switch`; at last `stop`."""
+
+    def __init__(
+        self,
+        *,
+        database: Path,
+        runtime_dir: Path,
+        limits: Limits,
+        clock: Clock,
+        listener: PoolListener,
+        start_method: str | None = None,
+    ) -> None:
+        """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system."""
+        self.on_reader_idle: Callable[[], None] = lambda: None  # set by the application
+        self._database = database
+        self._runtime_dir = runtime_dir
+        self._limits = limits
+        self._clock = clock
+        self._listener = listener
+        self._spawns = (start_method or ("fork" if sys.platform == "linux" else "spawn")) == "spawn"
+        self._wal = database.with_name(database.name + "-wal")
+        self._nursery: Nursery | None = None  # of the bundle that is in force; set by start() and switch()
+        self._nurseries: set[Nursery] = set()  # not ended; each leaves when its process has ended
+        self._lane = WriterLane(Ledger(database, uuid.uuid4().hex), limits, self)
+        self._readers = ReaderSet(database, limits, self)
+        self._actions = ActionPool(limits)
+        self._switching = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()  # nursery watches and a checkpoint; each removes itself
+        self._watch: asyncio.TimerHandle | None = None
+        self._looks = 0
+        self._checkpointing = False
+
+    # ── code ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def load(self, root: Path) -> Nursery:
+        """A new nursery with the code as it is on disk. Raises BundleBroken; then nothing has changed."""
+        nursery = await Nursery.load(root, self._runtime_dir, self._limits, spawn=self._spawns)
+        self._nurseries.add(nursery)
+        return nursery
+
+    async def start(self, nursery: Nursery) -> WriterHello:
+        """Open the database under a new epoch, push the nursery's bundle if it has another, start the readers.
+
+        Returns what the writer found, as of after the push. Raises StorageError or SchemaViolation; then `stop`.
+        """
+        hello = await self._lane.open(nursery, new_epoch=True)
+        self._look()
+        return hello
+
+    async def switch(self, nursery: Nursery) -> None:
+        """Put the nursery's bundle in force (engine D6). Running actions finish in the code they began with.
+
+        The push's batch goes to the listener without answers. Raises SchemaViolation, or WriterDied if the new code
+        cannot push itself; then the old nursery goes on and the new one has ended.
+        """
+        async with self._switching:
+            old = self._nursery
+            assert old is not None, "start comes first"
+            await self._lane.close()
+            try:
+                await self._lane.open(nursery, fitting=_unchanged_tables(old, nursery))
+            except BaseException:
+                await self._go_back(old)
+                await self.discard(nursery)
+                raise
+
+    async def _go_back(self, old: Nursery) -> None:
+        try:
+            await self._lane.open(old)
+        except (StorageError, WriterDied, SchemaViolation) as error:
+            self._lane.fail(error)
+
+    async def discard(self, nursery: Nursery) -> None:
+        """End a loaded nursery that will not be used."""
+        self._nurseries.discard(nursery)
+        await nursery.kill()
+
+    def pushed(self, nursery: Nursery, batch: Batch | None) -> None:
+        """LaneOwner: the database is this nursery's now; so are the readers and all new actions."""
+        old, self._nursery = self._nursery, nursery
+        if old is not nursery:
+            self._readers.switch(nursery)
+            self._actions.switch(nursery)
+            self._run(self._watch_nursery(nursery))
+            if old is not None:
+                old.drain()
+        if batch is not None:
+            self._listener.batch_done(batch, [])
+
+    async def living_nursery(self) -> Nursery:
+        """LaneOwner: the nursery in force, made anew if it died."""
+        assert self._nursery is not None
+        if not self._nursery.alive:
+            return await self.load(self._nursery.root)
+        return self._nursery
+
+    async def _watch_nursery(self, nursery: Nursery) -> None:
+        """When the nursery in force dies its writer dies with it, and the lane asks for a living one."""
+        await nursery.ended()
+        self._nurseries.discard(nursery)
+
+    # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def submit_mutation(self, call: Call) -> None:
+        """Run it; the answer comes through batch_done, after its commit."""
+        self._lane.submit(call)
+
+    @property
+    def mutations_outstanding(self) -> int:
+        """Mutations submitted and not answered: the length of the writer's queue."""
+        return self._lane.outstanding
+
+    def submit_queries(self, batch_id: int, calls: Sequence[Call], min_ts: int) -> bool:
+        """Run the calls in one snapshot not older than `min_ts`. False when no reader is free: keep them."""
+        return self._readers.submit(batch_id, calls, min_ts)
+
+    @property
+    def readers_idle(self) -> int:
+        """How many batches of queries could be submitted now."""
+        return self._readers.idle
+
+    async def run_action(self, call: Call, nested: Callable[[Call], Awaitable[Outcome]]) -> Outcome:
+        """Run the action in a process of its own; `nested` carries out the calls it makes. Never run twice.
+
+        Cancelling ends the action. Raises Overloaded when too many wait.
+        """
+        return await self._actions.run(call, nested)
+
+    def batch_done(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """LaneOwner."""
+        self._listener.batch_done(batch, outcomes)
+
+    def queries_done(self, batch_id: int, ts: int, calls: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+        """ReaderOwner."""
+        self._listener.queries_done(batch_id, ts, calls, outcomes)
+
+    def queries_unrun(self, batch_id: int, calls: Sequence[Call]) -> None:
+        """ReaderOwner."""
+        self._listener.queries_unrun(batch_id, calls)
+
+    def reader_idle(self) -> None:
+        """ReaderOwner."""
+        self.on_reader_idle()
+
+    @property
+    def failed(self) -> asyncio.Future[None]:
+        """Gets an exception when no mutation can run any more: the server should say so and end."""
+        return self._lane.failed
+
+    # ── watching ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look(self) -> None:
+        """Kill what is past its deadline; now and then look at the WAL."""
+        now = self._clock.monotonic()
+        for runner in self._running():
+            occupant = runner.occupant
+            if occupant is not None and now - occupant.started > wall_limit(runner.role, self._limits):
+                runner.kill(overdue=occupant)
+        self._looks += 1
+        if self._looks % _WAL_EVERY == 0:
+            self._look_at_wal()
+        self._watch = asyncio.get_running_loop().call_later(_WATCH, self._look)
+
+    def _running(self) -> list[Runner]:
+        writer = [] if self._lane.runner is None else [self._lane.runner]
+        return [*writer, *self._readers.running, *self._actions.running]
+
+    def _look_at_wal(self) -> None:
+        try:
+            size = self._wal.stat().st_size  # asks for the size only: opening it would drop SQLite's locks (engine A10)
+        except FileNotFoundError:
+            return
+        due = size > self._limits.wal_hard or (size > self._limits.wal_soft and not self._lane.outstanding)
+        if due and not self._checkpointing and self._lane.state is State.OPEN:
+            self._checkpointing = True
+            self._run(self._checkpoint())
+
+    async def _checkpoint(self) -> None:
+        """Move the WAL into the database while no reader holds a snapshot (engine C4)."""
+        try:
+            await self._readers.hold()
+            left = await self._lane.checkpoint()
+            _log.info("checkpoint", extra={"wal_bytes": left})
+        except WriterDied:
+            pass  # its successor finds the WAL as large, and is asked again
+        finally:
+            self._readers.resume()
+            self._checkpointing = False
+
+    def _run(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """End everything: mutations already sent are finished and answered, the rest is not run. Safe to repeat."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self._lane.stop(), self._readers.stop(), self._actions.stop())
+        if self._watch is not None:  # until here: the last mutation had its deadline too
+            self._watch.cancel()
+        await asyncio.gather(*(nursery.kill() for nursery in list(self._nurseries)))
+        self._nurseries.clear()
+
+
+def _unchanged_tables(old: Nursery, new: Nursery) -> list[str]:
+    """Tables both bundles declare alike: documents of the one fit the other."""
+    before = {table.name: table.document for table in Manifest.from_bytes(old.manifest).tables}
+    return [
+        table.name for table in Manifest.from_bytes(new.manifest).tables if before.get(table.name) == table.document
+    ]

@@ -1,0 +1,92 @@
+"""Reader: a process that runs queries, a batch at a time, each batch in one snapshot.
+
+The snapshot's timestamp and bundle are read inside it: results of old code on a database a newer bundle owns would be
+recorded as true for ever (engine D6). A batch that has taken long starts no further query; what it did not start goes
+back to the server (engine C4).
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reactor.clock import SystemClock
+from reactor.database.database import Database
+from reactor.database.snapshot import Snapshot
+from reactor.execution import frames
+from reactor.execution.caller import FunctionCaller
+from reactor.execution.frames import Outcome, Queries
+from reactor.execution.pipe import Pipe
+from reactor.execution.slot import Slot
+from reactor.limits import Limits
+
+if TYPE_CHECKING:
+    from reactor.execution.bundle import Bundle
+
+_ENGINE_FAILED = 70  # EX_SOFTWARE
+
+
+class SnapshotTooOld(Exception):
+    """The database showed less than the server has already told its clients (engine A6): never answer from it."""
+
+
+class Reader:
+    """One reader process."""
+
+    def __init__(self, pipe: Pipe, slot: Slot, bundle: Bundle, limits: Limits) -> None:
+        self._pipe = pipe
+        self._slot = slot
+        self._bundle = bundle
+        self._limits = limits
+        self._caller = FunctionCaller(bundle, limits, SystemClock())
+        self._newest = 0  # timestamp of the last batch's snapshot; later ones are not older
+        self._database: Database  # opened by OpenReader
+
+    def run(self) -> int:
+        """Serve until Drain or the server's end. Returns the exit status."""
+        try:
+            self._serve()
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        except BaseException:  # noqa: BLE001  # an error of ours: the server starts another reader
+            traceback.print_exc()
+            return _ENGINE_FAILED
+        return 0
+
+    def _serve(self) -> None:
+        while True:
+            match self._pipe.receive():
+                case None | frames.Drain():
+                    return
+                case frames.OpenReader(database=path):
+                    self._database = Database.open_reader(Path(path))
+                case Queries() as queries:
+                    self._run_batch(queries)
+                case frame:
+                    raise AssertionError(frame)
+
+    def _run_batch(self, queries: Queries) -> None:
+        with self._database.snapshot() as snapshot:
+            if snapshot.bundle != self._bundle.hash:
+                answer: frames.QueriesDone | frames.StaleBundle = frames.StaleBundle(queries.batch, snapshot.bundle)
+            else:
+                if snapshot.ts < max(queries.min_ts, self._newest):
+                    raise SnapshotTooOld(f"{snapshot.ts} < {queries.min_ts} or {self._newest}")
+                self._newest = snapshot.ts
+                answer = frames.QueriesDone(queries.batch, snapshot.ts, self._run(snapshot, queries))
+        self._pipe.send(answer)
+
+    def _run(self, snapshot: Snapshot, queries: Queries) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        now = time.monotonic()
+        deadline = now + self._limits.reader_batch_time
+        for call in queries.calls:
+            if now > deadline:
+                break
+            self._slot.begin(call.id, now)
+            outcomes.append(self._caller.run_query(snapshot, call))
+            self._slot.end()
+            now = time.monotonic()
+        return outcomes

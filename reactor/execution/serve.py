@@ -1,0 +1,47 @@
+"""What a runner does once it exists, forked or spawned: serve its role on its socket until told to stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from reactor.execution.action import ActionRunner
+from reactor.execution.frames import Role
+from reactor.execution.pipe import Pipe
+from reactor.execution.process import limit_memory, reseed
+from reactor.execution.reader import Reader
+from reactor.execution.slot import Slot
+from reactor.execution.writer import Writer
+from reactor.limits import Limits
+
+if TYPE_CHECKING:
+    from reactor.execution.bundle import Bundle
+
+# Bytes a runner may take beyond what the nursery had: past it user code gets MemoryError, and the machine lives.
+_MEMORY = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a runner works: its pipe, its role, its slot."""
+
+    pipe: Pipe
+    role: Role
+    slot: Path
+
+
+def serve(post: Post, bundle: Bundle, limits: Limits) -> int:
+    """Work until the server says Drain or is gone. Returns the exit status of the process."""
+    reseed()
+    limit_memory(_MEMORY)
+    slot = Slot(post.slot)
+    match post.role:
+        case "writer":
+            return Writer(post.pipe, slot, bundle, limits).run()
+        case "reader":
+            return Reader(post.pipe, slot, bundle, limits).run()
+        case "action":
+            return ActionRunner(post.pipe, slot, bundle, limits).run()
+        case _:
+            assert_never(post.role)

@@ -1,0 +1,223 @@
+"""Writer: the process that owns the write connection. Runs mutations one after another, many to a COMMIT.
+
+Theory of operation (engine A1-A4). The loop takes what has arrived, begins a batch, and runs calls serially, each in a
+savepoint of its own, until nothing more is waiting or the batch is long enough. One COMMIT makes it durable, the calls'
+outcomes with it; only then is anything said about any of them.
+
+An error of user code is an outcome. Any other error (the disk is full, SQLite gave up, memory is gone) may have undone
+more than its own savepoint, so nothing is answered and the process ends: the server starts another writer, which reads
+what became of the calls. Not here: the decision what to send again (recovery.py) and the deadlines (watchdog.py).
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from reactor.clock import SystemClock
+from reactor.database.committer import CommittedBatch
+from reactor.database.database import Database
+from reactor.errors import StorageError, StorageLocked
+from reactor.execution import frames
+from reactor.execution.caller import FunctionCaller
+from reactor.execution.frames import Call, Outcome, ToWriter
+from reactor.execution.pipe import Pipe
+from reactor.execution.push import PushRefused, check_documents, structure_of
+from reactor.execution.slot import Slot
+from reactor.limits import Limits
+
+if TYPE_CHECKING:
+    from reactor.execution.bundle import Bundle
+
+DRAINED = 0
+SERVER_GONE = 0
+ENGINE_FAILED = 70  # EX_SOFTWARE
+REFUSED = 73  # EX_CANTCREAT: the database cannot be opened or written
+
+_LOCK_PATIENCE = 5.0  # seconds for an orphaned writer of a killed server to end (engine A10)
+_LOCK_POLL = 0.02
+_SLOW = 0.05  # a function that took so long is started with nothing unanswered before it (engine A5)
+
+# SQLite's codes for "the world around me failed": the call that met one is not to blame, and may be run again.
+_ENVIRONMENT = {5, 6, 7, 8, 10, 11, 13, 14, 15, 26}
+
+
+class Writer:
+    """One writer process."""
+
+    def __init__(self, pipe: Pipe, slot: Slot, bundle: Bundle, limits: Limits) -> None:
+        self._pipe = pipe
+        self._slot = slot
+        self._bundle = bundle
+        self._limits = limits
+        self._clock = SystemClock()
+        self._caller = FunctionCaller(bundle, limits, self._clock)
+        self._queue: deque[Call] = deque()  # arrived, not run; filled by Mutations frames
+        self._received: list[int] = []  # calls whose stored outcomes the server has; forgotten by the next batch
+        self._slow: dict[str, float] = {}  # path → how long its last run took, when that was long
+        self._boot = ""  # set by OpenWriter, with the database
+        self._database: Database
+
+    def run(self) -> int:
+        """Serve until Drain or the server's end. Returns the exit status."""
+        try:
+            return self._serve()
+        except StorageError as error:
+            traceback.print_exc()
+            self._slot.end()
+            self._pipe.send(frames.WriterRefused(type(error).__name__, str(error)))
+            return REFUSED
+        except (BrokenPipeError, ConnectionResetError):
+            return SERVER_GONE
+        except BaseException as error:  # noqa: BLE001  # engine A1: end, answering nothing
+            if _environmental(error):
+                self._slot.end()
+            traceback.print_exc()
+            return ENGINE_FAILED
+
+    def _serve(self) -> int:
+        while True:
+            if self._queue:
+                self._run_batch()
+                continue
+            frame = self._pipe.receive()
+            match frame:
+                case None:
+                    return SERVER_GONE
+                case frames.Drain():
+                    self._database.close()
+                    return DRAINED
+                case _:
+                    self._handle(frame)  # type: ignore[arg-type]
+
+    def _handle(self, frame: ToWriter) -> None:
+        match frame:
+            case frames.OpenWriter():
+                self._open(frame)
+            case frames.Mutations():
+                self._queue.extend(frame.calls)
+            case frames.Push():
+                self._push(frame)
+            case frames.Acknowledged():
+                self._received.extend(frame.calls)
+            case frames.Checkpoint():
+                self._pipe.send(frames.Checkpointed(self._database.checkpoint()))
+            case frames.Drain():
+                raise AssertionError("handled by the loop: it comes after all that was sent before it")
+            case _:
+                assert_never(frame)
+
+    # ── opening ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self, frame: frames.OpenWriter) -> None:
+        self._boot = frame.boot
+        self._database = self._wait_for_lock(Path(frame.database))
+        if frame.new_epoch:
+            self._database.new_epoch()
+        head = self._database.head()
+        found = self._database.recorded_calls(self._boot, frame.outstanding)
+        self._pipe.send(
+            frames.WriterHello(
+                head=head.ts,
+                epoch=head.epoch,
+                bundle=head.bundle,
+                batches=[_batch_frame(batch) for batch in self._database.commits_after(frame.head)]
+                if frame.head
+                else [],
+                outcomes=[frames.unpack_outcome(data) for _call, data in sorted(found.items())],
+            )
+        )
+
+    def _wait_for_lock(self, path: Path) -> Database:
+        deadline = time.monotonic() + _LOCK_PATIENCE
+        while True:
+            try:
+                return Database.open_writer(path, clock=self._clock, boot=self._boot)
+            except StorageLocked:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOCK_POLL)
+
+    # ── batches ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run_batch(self) -> None:
+        batch = self._database.begin()
+        if batch.head.bundle != self._bundle.hash:
+            batch.abandon()
+            self._queue.clear()
+            self._pipe.send(frames.StaleBundle(batch=0, bundle=batch.head.bundle))
+            return
+        if self._received:
+            batch.forget_calls(self._boot, self._received)
+        outcomes: list[Outcome] = []
+        began = time.monotonic()
+        now = began
+        while self._more(len(outcomes), now - began):
+            call = self._queue.popleft()
+            self._slot.begin(call.id, now)
+            outcome = self._caller.run_mutation(batch, call)
+            self._slot.end()
+            outcomes.append(outcome)
+            batch.record_call(self._boot, call.id, frames.pack_outcome(outcome))
+            started, now = now, time.monotonic()
+            self._note_duration(call.path, now - started)
+        committed = batch.commit()
+        self._received.clear()
+        self._pipe.send(frames.BatchDone(_batch_frame(committed), outcomes))
+
+    def _more(self, done: int, elapsed: float) -> bool:
+        """Whether the next waiting call belongs into this batch."""
+        if done and (done >= self._limits.batch_calls or elapsed >= self._limits.batch_time):
+            return False
+        if not self._queue:
+            frame = self._pipe.peek()
+            if not isinstance(frame, frames.Mutations | frames.Acknowledged):
+                return False
+            self._handle(self._pipe.take())  # type: ignore[arg-type]
+            return self._more(done, elapsed)
+        return not (done and self._queue[0].path in self._slow)
+
+    def _note_duration(self, path: str, duration: float) -> None:
+        if duration > _SLOW:
+            self._slow[path] = duration
+        elif self._slow:
+            self._slow.pop(path, None)
+
+    # ── push ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _push(self, frame: frames.Push) -> None:
+        batch = self._database.begin()
+        try:
+            check_documents(batch, self._bundle.schema, frame.fitting)
+        except PushRefused as refusal:
+            batch.abandon()
+            self._pipe.send(frames.PushRefused(str(refusal)))
+            return
+        batch.apply_schema(structure_of(self._bundle.schema))
+        batch.set_bundle(self._bundle.hash)
+        self._pipe.send(frames.PushDone(_batch_frame(batch.commit())))
+
+
+def _environmental(error: BaseException) -> bool:
+    """Whether SQLite failed for a reason outside the call it struck."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in _ENVIRONMENT
+
+
+def _batch_frame(batch: CommittedBatch) -> frames.Batch:
+    return frames.Batch(
+        ts=batch.ts,
+        prev_ts=batch.prev_ts,
+        commits=[
+            frames.CommitRecord(
+                ts=commit.ts,
+                prev_ts=commit.prev_ts,
+                keys={index: list(keys) for index, keys in commit.keys.items()},
+                source=commit.source,
+            )
+            for commit in batch.commits
+        ],
+    )

@@ -1,0 +1,303 @@
+"""WriterLane: the server's side of the one writer. Mutations go in, batches and answers come out, whatever dies.
+
+States of the lane:
+
+    CLOSED   no writer: not started, or between two of a push, or stopped         → submitted calls wait
+    OPENING  a writer was launched and has not said Hello                         → submitted calls wait
+    OPEN     calls are sent as they come, those of one loop turn in one frame
+    CLOSING  Drain was sent: the writer finishes what it has, is reaped → CLOSED  → submitted calls wait
+
+A writer that dies in OPEN is replaced by the lane itself; death in OPENING is tried again; death in CLOSING is CLOSED.
+In every case the calls it left are settled by what the next writer read (recovery.py), never by guessing. A writer that
+dies again and again with no call to blame ends the server: `failed` says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from reactor.errors import BundleBroken, ForeignCommit, SchemaViolation, StaleWriter, StorageError, StorageLocked
+from reactor.execution import frames
+from reactor.execution.blame import blame
+from reactor.execution.frames import AnyFrame, Batch, Call, Failure, Outcome, ToWriter, WriterHello
+from reactor.execution.nursery import Nursery
+from reactor.execution.recovery import settle
+from reactor.execution.runner import Runner
+from reactor.limits import Limits
+
+_log = logging.getLogger("reactor.execution")
+
+_DEATHS = 5  # in a row, with nobody to blame, before giving up
+_BACKOFF = 0.05  # seconds before the second attempt; doubles
+_REFUSALS: dict[str, type[StorageError]] = {kind.__name__: kind for kind in (StorageLocked, StaleWriter, ForeignCommit)}
+
+
+class State(enum.Enum):
+    """See the module's docstring."""
+
+    CLOSED = enum.auto()
+    OPENING = enum.auto()
+    OPEN = enum.auto()
+    CLOSING = enum.auto()
+
+
+class WriterDied(Exception):
+    """The writer ended before it answered a request of the lane's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Which database, and who asks: what each writer is told first."""
+
+    database: Path
+    boot: str
+
+
+class LaneOwner(Protocol):
+    """Who hears of the lane's news. Called on the loop, never awaits, except `living_nursery`."""
+
+    def batch_done(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """A batch is durable, and these are its answers. In commit order."""
+        ...
+
+    def pushed(self, nursery: Nursery, batch: Batch | None) -> None:
+        """The database belongs to this nursery's bundle now. None: it did before the writer opened."""
+        ...
+
+    async def living_nursery(self) -> Nursery:
+        """The nursery to take the next writer from, after the last one died."""
+        ...
+
+
+class WriterLane:
+    """One per pool. `open`, then `submit`; `close` and `open` with another nursery for a push."""
+
+    def __init__(self, ledger: Ledger, limits: Limits, owner: LaneOwner) -> None:
+        self.head = 0  # end of the newest batch the owner knows of; moves with each batch and each opening
+        self.state = State.CLOSED
+        self._loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[None] = self._loop.create_future()  # only ever gets an exception: see fail()
+        self._ledger = ledger
+        self._limits = limits
+        self._owner = owner
+        self._runner: Runner | None = None  # the current writer; None in CLOSED
+        self._outstanding: dict[int, Call] = {}  # in order of submission, until answered
+        self._unsent: list[Call] = []  # of those, not yet sent to the current writer
+        self._received: list[int] = []  # answered since the writer was last told
+        self._guilty: dict[int, Failure] = {}  # calls that killed a writer, until the next Hello
+        self._deaths = 0  # without a guilty call, since the last batch
+        self._flushing = False  # a flush is due at the end of this loop turn
+        self._reply: asyncio.Future[AnyFrame] | None = None  # to the lane's own request; one at a time
+        self._turn = asyncio.Lock()  # one opening, closing or checkpoint at a time
+        self._reopening: asyncio.Task[None] | None = None  # from a death in OPEN until another writer serves
+
+    # ── mutations ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def outstanding(self) -> int:
+        """Calls submitted and not answered."""
+        return len(self._outstanding)
+
+    @property
+    def runner(self) -> Runner | None:
+        """The writer's process, while there is one."""
+        return self._runner
+
+    def submit(self, call: Call) -> None:
+        """Have the mutation run; the answer comes with batch_done, exactly once."""
+        self._outstanding[call.id] = call
+        self._unsent.append(call)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flushing and self.state is State.OPEN:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self.state is not State.OPEN or not self._unsent:
+            return
+        assert self._runner is not None
+        if self._received:
+            self._runner.send(frames.Acknowledged(self._received))
+            self._received = []
+        self._runner.send(frames.Mutations(self._unsent))
+        self._unsent = []
+
+    # ── opening and closing ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def open(self, nursery: Nursery, *, new_epoch: bool = False, fitting: Sequence[str] = ()) -> WriterHello:
+        """Start a writer, settle what an earlier one left, push the nursery's bundle if the database has another.
+
+        Returns the Hello, as it would read after the push. `fitting` names tables whose documents need no check.
+        Raises StorageError when the database cannot be used, SchemaViolation when documents break the new schema,
+        WriterDied when no writer lives long enough. The lane is CLOSED then, and every call still waits.
+        """
+        async with self._turn:
+            self._deaths = 0
+            return await self._open(nursery, new_epoch, fitting)
+
+    async def _open(self, nursery: Nursery, new_epoch: bool, fitting: Sequence[str]) -> WriterHello:
+        while True:
+            try:
+                return await self._attempt(nursery, new_epoch, fitting)
+            except WriterDied:
+                self._deaths += 1
+                if self._deaths >= _DEATHS:
+                    raise
+                await asyncio.sleep(_BACKOFF * 2**self._deaths)
+
+    async def _attempt(self, nursery: Nursery, new_epoch: bool, fitting: Sequence[str]) -> WriterHello:
+        assert self.state is State.CLOSED, self.state
+        self.state = State.OPENING
+        self._runner = nursery.launch("writer", self)
+        try:
+            hello = await self._ask(
+                frames.OpenWriter(
+                    database=str(self._ledger.database),
+                    boot=self._ledger.boot,
+                    head=self.head,
+                    outstanding=list(self._outstanding),
+                    new_epoch=new_epoch,
+                )
+            )
+            assert isinstance(hello, WriterHello), hello
+            self._settle(hello)
+            if hello.bundle != nursery.bundle:
+                hello = await self._push(nursery, hello, fitting, tell=not new_epoch)
+            else:
+                self._owner.pushed(nursery, None)
+        except BaseException:
+            await self._end_writer()
+            raise
+        self._unsent = list(self._outstanding.values())
+        self.state = State.OPEN
+        self._flush_soon()
+        return hello
+
+    def _settle(self, hello: WriterHello) -> None:
+        settlement = settle(list(self._outstanding.values()), hello, self._guilty)
+        self._guilty.clear()
+        for answered in settlement.answers:
+            self._answer(answered.batch, answered.outcomes)
+        self.head = hello.head
+
+    async def _push(self, nursery: Nursery, hello: WriterHello, fitting: Sequence[str], *, tell: bool) -> WriterHello:
+        reply = await self._ask(frames.Push(nursery.bundle, list(fitting)))
+        match reply:
+            case frames.PushDone(batch=batch):
+                self.head = batch.ts
+                self._owner.pushed(nursery, batch if tell else None)
+                return msgspec.structs.replace(hello, head=batch.ts, bundle=nursery.bundle)
+            case frames.PushRefused(text=text):
+                raise SchemaViolation(text)
+            case _:
+                raise AssertionError(reply)
+
+    async def close(self) -> None:
+        """Let the writer finish what it was sent, and wait until its process is reaped. Calls wait from now on."""
+        async with self._turn:
+            await self._end_writer()
+
+    async def _end_writer(self) -> None:
+        if (runner := self._runner) is not None:
+            self.state = State.CLOSING
+            runner.send(frames.Drain())
+            await runner.gone()
+
+    async def checkpoint(self) -> int:
+        """Move the WAL into the database; its size afterwards. Raises WriterDied. Only while OPEN."""
+        async with self._turn:
+            if self.state is not State.OPEN:
+                raise WriterDied
+            reply = await self._ask(frames.Checkpoint())
+            assert isinstance(reply, frames.Checkpointed), reply
+            return reply.wal_bytes
+
+    async def _ask(self, frame: ToWriter) -> AnyFrame:
+        if self._runner is None:
+            raise WriterDied
+        self._reply = self._loop.create_future()
+        self._runner.send(frame)
+        try:
+            return await self._reply
+        finally:
+            self._reply = None
+
+    # ── what the writer says, and its death ───────────────────────────────────────────────────────────────────────
+
+    def runner_said(self, runner: Runner, frame: AnyFrame) -> None:
+        """RunnerOwner: a frame of the writer's."""
+        match frame:
+            case frames.BatchDone(batch=batch, outcomes=outcomes):
+                self._deaths = 0
+                self.head = batch.ts
+                self._answer(batch, outcomes)
+            case frames.WriterRefused(code=code, text=text):
+                error = _REFUSALS.get(code, StorageError)(text)
+                if self._reply is not None and not self._reply.done():
+                    self._reply.set_exception(error)
+                else:
+                    self.fail(error)
+            case frames.StaleBundle():
+                _log.error("another bundle took the database over", extra={"bundle": frame.bundle})
+                runner.kill()
+            case _:
+                if self._reply is not None and not self._reply.done():
+                    self._reply.set_result(frame)
+
+    def _answer(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        answers = [outcome for outcome in outcomes if self._outstanding.pop(outcome.call, None) is not None]
+        self._received.extend(outcome.call for outcome in answers)
+        self._owner.batch_done(batch, answers)
+
+    def runner_ended(self, runner: Runner) -> None:
+        """RunnerOwner: the writer is dead."""
+        before, self.state = self.state, State.CLOSED
+        self._runner = None
+        guilty = blame(runner, self._limits)
+        self._guilty.update(guilty)
+        if guilty:
+            self._deaths = 0
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(WriterDied(f"exit status {runner.status}"))
+        if before is State.OPEN and not self.failed.done():
+            self._deaths += not guilty
+            _log.warning("writer died", extra={"status": runner.status, "guilty": list(guilty), "deaths": self._deaths})
+            self._reopening = self._loop.create_task(self._reopen())
+
+    async def _reopen(self) -> None:
+        async with self._turn:
+            if self.state is not State.CLOSED:  # a push came first and opened another
+                return
+            try:
+                if self._deaths >= _DEATHS:
+                    raise WriterDied(f"{self._deaths} times in a row, with no call to blame")
+                if self._deaths:
+                    await asyncio.sleep(_BACKOFF * 2**self._deaths)
+                await self._open(await self._owner.living_nursery(), new_epoch=False, fitting=())
+            except (WriterDied, StorageError, SchemaViolation, BundleBroken) as error:
+                self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """No mutation can run any more: say so once."""
+        _log.critical("the writer cannot go on", exc_info=error)
+        if not self.failed.done():
+            self.failed.set_exception(error)
+            self.failed.exception()  # whoever waits gets it; nobody waiting is no second error
+
+    async def stop(self) -> None:
+        """Close for good."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.gather(self._reopening, return_exceptions=True)
+        await self.close()

@@ -1,1 +1,11 @@
-"""Manifest in, typed client source out."""
+"""Manifest in, typed client source out.
+
+    write(project / "functions" / "_generated", typescript.render(manifest))
+
+Rendering is pure; `write` is the one function that touches the disk. Nothing here runs user code or a server.
+"""
+
+from codegen import typescript
+from codegen.files import write
+
+__all__ = ["typescript", "write"]

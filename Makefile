@@ -1,0 +1,47 @@
+# make run    the example application, live at http://127.0.0.1:$(REACTOR_PORT); edit functions/ and watch
+# make seed   hundreds of users and tens of thousands of images for it (while `make run` is up, or on its own)
+# make test   everything CI checks: format, lint, types, floors, tests
+# Needs Python 3.11 or newer and GNU make; everything else arrives in .venv.
+
+PYTHON ?= python3
+REACTOR_PORT ?= 3210
+export REACTOR_PORT
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+.PHONY: run seed test format clean
+
+run: .venv/.installed
+	$(BIN)/reactor dev
+
+seed: .venv/.installed
+	$(BIN)/python scripts/seed.py
+
+test: .venv/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+format: .venv/.installed-test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "reactor needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e .
+	@touch $@
+
+.venv/.installed-test: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e '.[test]'
+	@touch $@ .venv/.installed

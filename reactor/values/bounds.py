@@ -15,6 +15,7 @@ from reactor.values.int64 import Int64
 
 MAX_SAFE_INTEGER = (1 << 53) - 1
 
+_SHOWN_STEPS = 12  # of a path in a message: what lies deeper helps nobody
 _ONLY_STR = frozenset({str}).issuperset
 _DOCUMENT_FIELDS = frozenset({"_id", "_creationTime"})
 
@@ -34,9 +35,19 @@ class Misfit(Exception):
 
     def refuse(self, what: str = "") -> NoReturn:
         """Raise it as InvalidValue: the path, what is wrong, what to do."""
-        path = "".join(reversed(self.steps))
+        path = "".join(reversed(self.steps[-_SHOWN_STEPS:])) + "…" * (len(self.steps) > _SHOWN_STEPS)
         place = f"{what} at `{path}`: " if path and what else f"At `{path}`: " if path else f"{what}: " if what else ""
         raise InvalidValue(place + self.why) from None
+
+
+class TooNested(Misfit):
+    """Deeper than `nesting` levels."""
+
+    def __init__(self, nesting: int) -> None:
+        super().__init__(
+            f"Value is too nested ({nesting + 1} > maximum nesting {nesting}). "
+            "Flatten it, or store the inner parts as documents of their own."
+        )
 
 
 def check_value(
@@ -131,7 +142,7 @@ class _Measure:
 
     def _object(self, value: dict[Any, Any], room: int) -> int:
         if room <= 0:
-            raise self._too_nested()
+            raise TooNested(self._nesting)
         if len(value) > self._object_fields:
             raise Misfit(
                 f"Object has too many fields ({len(value)} > maximum number {self._object_fields}). "
@@ -158,7 +169,7 @@ class _Measure:
 
     def _array(self, value: list[Any], room: int) -> int:
         if room <= 0:
-            raise self._too_nested()
+            raise TooNested(self._nesting)
         if len(value) > self._array_length:
             raise Misfit(
                 f"Array length is too long ({len(value)} > maximum length {self._array_length}). "
@@ -182,12 +193,6 @@ class _Measure:
                 except Misfit as misfit:
                     raise misfit.at(next(islice(steps, i, None))) from None
         return total
-
-    def _too_nested(self) -> Misfit:
-        return Misfit(
-            f"Value is too nested ({self._nesting + 1} > maximum nesting {self._nesting}). "
-            "Flatten it, or store the inner parts as documents of their own."
-        )
 
 
 def _scalar_size(value: object) -> int:

@@ -25,6 +25,7 @@ from reactor.limits import DEFAULT_LIMITS
 from reactor.values.bounds import (
     MAX_SAFE_INTEGER,
     Misfit,
+    TooNested,
     check_document,
     check_value,
     nesting_of,
@@ -49,7 +50,7 @@ __all__ = [
     "to_json",
 ]
 
-Value: TypeAlias = "bool | int | float | Int64 | str | bytes | list[Value] | dict[str, Value] | None"
+Value: TypeAlias = bool | int | float | Int64 | str | bytes | list["Value"] | dict[str, "Value"] | None
 """A JavaScript number is a `float` or a plain `int` within ±(2^53 - 1), and `1` is the same Value as `1.0`."""
 
 _FLOAT = Struct("<d")
@@ -190,7 +191,7 @@ def decode(data: bytes | str, *, max_nesting: int = DEFAULT_LIMITS.value_nesting
         raw = data.encode() if isinstance(data, str) else data
         tree = orjson.loads(raw)
     except ValueError as error:  # UnicodeEncodeError is one
-        raise InvalidValue(f"This is not JSON: {error}. Send encoded JSON.") from None
+        raise InvalidValue(f"This cannot be read as JSON: {error}. Send encoded JSON.") from None
     if (
         (b"$" not in raw or b'"$' not in raw)  # one byte is looked for much faster than more
         and (b"\\" not in raw or b"\\u0024" not in raw)  # `$` in disguise
@@ -208,18 +209,12 @@ def from_json(tree: Any, *, max_nesting: int = DEFAULT_LIMITS.value_nesting) -> 
     """
     try:
         value: Value = _read(tree, max_nesting)
+    except TooNested as misfit:
+        misfit.why = TooNested(max_nesting).why  # _read knows only how much room is left
+        misfit.refuse()
     except Misfit as misfit:
-        if misfit.why == _TOO_NESTED:
-            misfit.steps.clear()  # a path of so many steps helps nobody
-            misfit.why = (
-                f"Value is too nested ({max_nesting + 1} > maximum nesting {max_nesting}). "
-                "Flatten it, or store the inner parts as documents of their own."
-            )
         misfit.refuse()
     return value
-
-
-_TOO_NESTED = "too nested"
 
 
 def _read(tree: Any, room: int) -> Any:
@@ -230,11 +225,11 @@ def _read(tree: Any, room: int) -> Any:
                 if key[:1] == "$":
                     return _read_special(tree, key)
         if room <= 0:
-            raise Misfit(_TOO_NESTED)
+            raise TooNested(0)
         return tree if _ALL_SETTLED(map(type, tree.values())) else _read_members(tree, tree.items(), room - 1)
     if kind is list:
         if room <= 0:
-            raise Misfit(_TOO_NESTED)
+            raise TooNested(0)
         return tree if _ALL_SETTLED(map(type, tree)) else _read_members(tree, enumerate(tree), room - 1)
     if kind is int and not -MAX_SAFE_INTEGER <= tree <= MAX_SAFE_INTEGER:
         return float(tree)
@@ -308,9 +303,11 @@ def to_clean_json(value: Value) -> Any:
         return str(value)
     if isinstance(value, bytes):
         return _base64(value)
-    if isinstance(value, float) and value - value != 0.0:
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    return _tree(value) if value else value
+    if isinstance(value, float):
+        if value - value != 0.0:
+            return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        return -0.0 if type(written := _float_tree(value)) is dict else written
+    return _tree(value)
 
 
 def render(value: Value) -> str:

@@ -1,0 +1,117 @@
+"""What a call came to, as the Outcome record that leaves the runner: error texts and digests.
+
+Error texts are those of reference §1.13: what went wrong, then one `    at …` line per frame of user code, innermost
+first; every line ends with a newline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import cast
+
+from reactor.errors import (
+    AppError,
+    ArgumentValidationError,
+    DeveloperError,
+    FunctionCrashed,
+    FunctionNotFound,
+    FunctionTimeout,
+    InvalidValue,
+    LimitExceeded,
+    ReturnsValidationError,
+    WrongFunctionKind,
+)
+from reactor.execution.frames import Failure
+from reactor.execution.project import Project
+from reactor.values.value import Value, decode, encode
+
+_PLAIN = (ArgumentValidationError, ReturnsValidationError)  # shown as `Tag: text`
+_BARE = (FunctionNotFound, WrongFunctionKind, FunctionTimeout, FunctionCrashed)  # shown as they are
+_SEEN_FRAMES = 50  # a runaway recursion has a thousand equal ones
+
+
+def failure_of(error: BaseException, project: Project) -> Failure:
+    """The Failure that tells of `error`, raised by user code or by our own checks of it."""
+    frames = "".join(_frame_lines(error.__traceback__, project))
+    if isinstance(error, AppError):
+        return _application_failure(error, frames)
+    code = error.code if isinstance(error, LimitExceeded) else getattr(error, "tag", type(error).__name__)
+    return Failure(code=str(code), text=f"{_headline(error)}\n{frames}")
+
+
+def error_of(failure: Failure) -> Exception:
+    """The exception an action sees when a function it called came to this failure."""
+    if failure.data is not None:
+        return AppError(decode(failure.data))
+    kind = _BY_TAG.get(failure.code, DeveloperError)
+    text = failure.text.rstrip("\n").removeprefix(f"{kind.tag}: ")
+    if kind is LimitExceeded:
+        return LimitExceeded(text, code=failure.code)
+    return kind(text)
+
+
+def digest_of(value: bytes | None, failure: Failure | None, log_lines: Sequence[str]) -> bytes:
+    """16 bytes, equal only for what a client could not tell apart."""
+    hasher = hashlib.blake2b(digest_size=16)
+    if failure is None:
+        hasher.update(b"v" + (value or b""))
+    else:
+        hasher.update(b"e" + failure.text.encode("utf-8", "surrogatepass") + b"\0" + (failure.data or b""))
+    for line in log_lines:
+        data = line.encode("utf-8", "surrogatepass")
+        hasher.update(b"\0" + len(data).to_bytes(4, "little") + data)
+    return hasher.digest()
+
+
+def _application_failure(error: AppError, frames: str) -> Failure:
+    try:
+        data = encode(cast("Value", error.data))
+    except InvalidValue as invalid:
+        text = f"Uncaught AppError: its data is no value a client can receive: {invalid}\n{frames}"
+        return Failure(code=InvalidValue.tag, text=text)
+    shown = error.data if isinstance(error.data, str) else data.decode()
+    return Failure(code=AppError.tag, text=f"Uncaught ConvexError: {shown}\n{frames}", data=data)
+
+
+def _headline(error: BaseException) -> str:
+    text = _message(error)
+    if isinstance(error, _PLAIN):
+        return text if text.startswith(f"{error.tag}: ") else f"{error.tag}: {text}"
+    if isinstance(error, _BARE):
+        return text
+    name = type(error).__name__
+    return f"Uncaught {name}: {text}" if text else f"Uncaught {name}"
+
+
+def _message(error: BaseException) -> str:
+    """The exception's text, or what can be said when its `__str__` fails. Notes are part of it."""
+    try:
+        text = str(error)
+        notes: Iterable[object] = getattr(error, "__notes__", ())
+        text = "\n".join([text, *map(str, notes)])
+    except Exception as broken:  # noqa: BLE001  # user code again
+        text = f"(its text cannot be shown: {type(broken).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _frame_lines(trace: TracebackType | None, project: Project) -> list[str]:
+    lines = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if project.owns(code.co_filename):
+            lines.append(f"    at {code.co_qualname} ({project.relative(code.co_filename)}:{trace.tb_lineno})\n")
+        trace = trace.tb_next
+    return lines[: -_SEEN_FRAMES - 1 : -1]
+
+
+def _tags(kind: type[DeveloperError]) -> dict[str, type[DeveloperError]]:
+    found = {kind.tag: kind}
+    for each in kind.__subclasses__():
+        if each.__module__ == DeveloperError.__module__:
+            found |= _tags(each)
+    return found
+
+
+_BY_TAG = _tags(DeveloperError)

@@ -22,7 +22,12 @@ _STATUS: dict[type[Exception], int] = {
     NotFound: 404,
     Overloaded: 503,
 }
-_STATUS_OF_CODE = {"RequestTooLarge": 413, "RequestTooSlow": 408, "MethodNotAllowed": 405}
+_STATUS_OF_CODE = {  # where the code says more than the class
+    "BadDeployKey": 403,
+    "MethodNotAllowed": 405,
+    "RequestTooSlow": 408,
+    "RequestTooLarge": 413,
+}
 
 _CLOSE_CODES = {
     "ServerStopping": 1001,  # going away: clients reconnect and do not report it

@@ -95,7 +95,7 @@ def _bind(host: str, port: int) -> socket.socket:
 def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type]  # called as the class is
+        http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type] # called as the class is
         ws=functools.partial(SocketProtocol, limits=limits),  # type: ignore[arg-type]
         ws_max_size=limits.socket_message,
         ws_per_message_deflate=False,
@@ -124,5 +124,5 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         yield

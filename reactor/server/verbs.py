@@ -35,8 +35,15 @@ class Verbs(Protocol):
         """Run a function of any kind."""
         ...
 
-    def check_admin_key(self, key: str) -> bool:
-        """Whether this is the operator's key; takes the same time for every wrong one."""
+    def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
+        """Nobody, or the user whose attributes (encoded JSON of an object) the operator acts as.
+
+        Raises Unauthenticated for a wrong key, BadRequest or InvalidValue for attributes that are none.
+        """
+        ...
+
+    def identify_user(self, token: str) -> Identity:
+        """Who a JWT names. Raises Unauthenticated."""
         ...
 
     @property

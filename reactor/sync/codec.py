@@ -218,34 +218,34 @@ def encode(message: ServerMessage) -> bytes:
                 request,
                 result,
                 encode_ts(ts).encode(),
-                _json(lines),
+                json_text(lines),
             )
         case MutationFailed(request, text, data, lines):
             return (
                 b'{"type":"MutationResponse","requestId":%d,"success":false,"result":%b,"ts":null,"logLines":%b%b}'
-                % (request, _json(text), _json(lines), _error_data(data))
+                % (request, json_text(text), json_text(lines), _error_data(data))
             )
         case ActionSucceeded(request, result, lines):
             return b'{"type":"ActionResponse","requestId":%d,"success":true,"result":%b,"logLines":%b}' % (
                 request,
                 result,
-                _json(lines),
+                json_text(lines),
             )
         case ActionFailed(request, text, data, lines):
             return b'{"type":"ActionResponse","requestId":%d,"success":false,"result":%b,"logLines":%b%b}' % (
                 request,
-                _json(text),
-                _json(lines),
+                json_text(text),
+                json_text(lines),
                 _error_data(data),
             )
         case AuthError(text, base, attempted):
             return b'{"type":"AuthError","error":%b,"baseVersion":%d,"authUpdateAttempted":%b}' % (
-                _json(text),
+                json_text(text),
                 base,
                 b"true" if attempted else b"false",
             )
         case FatalError(text):
-            return b'{"type":"FatalError","error":%b}' % _json(text)
+            return b'{"type":"FatalError","error":%b}' % json_text(text)
         case Ping():
             return PING
         case never:
@@ -279,15 +279,19 @@ def encode_modification(modification: Modification) -> bytes:
 
 def updated_body(value: bytes, log_lines: Sequence[str], journal: str | None) -> bytes:
     """What every watcher of a result is told alike; `place` makes it a modification."""
-    return b'"type":"QueryUpdated","value":%b,"logLines":%b,"journal":%b}' % (value, _json(log_lines), _json(journal))
+    return b'"type":"QueryUpdated","value":%b,"logLines":%b,"journal":%b}' % (
+        value,
+        json_text(log_lines),
+        json_text(journal),
+    )
 
 
 def failed_body(text: str, data: bytes | None, log_lines: Sequence[str], journal: str | None) -> bytes:
     """The same for a query that threw. The key `errorData` is there only when the application threw it."""
     return b'"type":"QueryFailed","errorMessage":%b,"logLines":%b,"journal":%b%b}' % (
-        _json(text),
-        _json(log_lines),
-        _json(journal),
+        json_text(text),
+        json_text(log_lines),
+        json_text(journal),
         _error_data(data),
     )
 
@@ -318,12 +322,13 @@ def _error_data(data: bytes | None) -> bytes:
     return b"" if data is None else b',"errorData":' + data
 
 
-def _json(text: str | Sequence[str] | None) -> bytes:
+def json_text(text: str | Sequence[str] | None) -> bytes:
+    """A text, or a list of them, as JSON. Half a surrogate pair, which has no UTF-8, becomes U+FFFD."""
     if not text:
         return b"null" if text is None else b'""' if text == "" else b"[]"
     try:
         return orjson.dumps(text)
-    except TypeError:  # a lone surrogate in what user code printed or raised: it has no UTF-8
+    except TypeError:  # user code may print or raise anything
         return orjson.dumps(_whole(text) if isinstance(text, str) else [_whole(line) for line in text])
 
 

@@ -1,0 +1,209 @@
+"""Functions over HTTP (reference §2.2): a call is one request, its outcome one JSON answer. No queue, no retry.
+
+A function that fails is an answer like any other, status 200: clients take other statuses for trouble of the server.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from reactor.auth.identity import Identity
+from reactor.errors import BadRequest, NotFound, Overloaded
+from reactor.execution.frames import Failure, Outcome
+from reactor.limits import Limits
+from reactor.server.credentials import caller_of
+from reactor.server.errors import INTERNAL, INTERNAL_TEXT, error_response, refusal
+from reactor.server.request_body import read_body
+from reactor.server.settings import ServerSettings
+from reactor.server.verbs import Verbs
+from reactor.sync.client_info import ClientInfo
+from reactor.sync.codec import json_text
+from reactor.sync.error_text import error_message, shown_log_lines
+from reactor.values.value import decode, to_clean_json
+
+_ENVELOPE = 2000  # bytes a request may have beside its arguments
+_REQUEST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_ENCODED = frozenset(("convex_encoded_json", "convex_json"))
+_CLEAN = frozenset(("json", "convex_clean_json"))
+_FIRST_CLEAN = {"npm": (1, 4, 1), "npm-cli": (1, 4, 1), "python": (0, 5, 0)}  # releases that read clean JSON
+
+
+class Verb(Protocol):
+    """One of Verbs' calls."""
+
+    async def __call__(
+        self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
+    ) -> Outcome: ...
+
+
+class _Body(msgspec.Struct, rename="camel"):
+    """What the endpoints take; unknown fields are ignored."""
+
+    path: str | None = None
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+    format: str | None = None
+    component_path: str | None = None
+
+
+class _CallBody(msgspec.Struct, frozen=True):
+    """A checked request: `args` is the encoded JSON of one object."""
+
+    path: str
+    args: bytes
+    clean: bool
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_args = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class HttpApi:
+    """The function endpoints, as Starlette routes."""
+
+    def __init__(self, verbs: Verbs, settings: ServerSettings, limits: Limits) -> None:
+        self._verbs = verbs
+        self._redact = settings.redact
+        self._most = limits.arguments_size + _ENVELOPE
+
+    def routes(self) -> list[BaseRoute]:
+        """See the table of reference §2.2."""
+        verbs = self._verbs
+        return [
+            Route("/api/query", self._endpoint(verbs.call_query), methods=["POST"]),
+            Route("/api/query", self._endpoint(verbs.call_query, _from_address), methods=["GET"]),
+            Route("/api/mutation", self._endpoint(verbs.call_mutation), methods=["POST"]),
+            Route("/api/action", self._endpoint(verbs.call_action), methods=["POST"]),
+            Route("/api/function", self._endpoint(verbs.call_function), methods=["POST"]),
+            Route("/api/run/{path:path}", self._endpoint(verbs.call_function, _from_path), methods=["POST"]),
+        ]
+
+    def _endpoint(
+        self, verb: Verb, read: Callable[[Request, bytes], _CallBody] | None = None
+    ) -> Callable[[Request], Awaitable[Response]]:
+        reader = read or _from_body
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                body = b"" if request.method == "GET" else await read_body(request, self._most)
+                call = reader(request, body)
+                caller = caller_of(request, self._verbs)
+                outcome = await verb(call.path, call.args, caller.identity, internal=caller.admin)
+                return self._answer(outcome, call.clean, _request_id(request))
+            except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
+                return error_response(error)
+
+        return endpoint
+
+    def _answer(self, outcome: Outcome, clean: bool, request_id: str) -> Response:
+        lines = shown_log_lines(outcome.log_lines, self._redact)
+        logs = b',"logLines":' + json_text(lines) if lines else b""
+        if outcome.failure is None:
+            assert outcome.value is not None
+            value = _cleaned(outcome.value) if clean else outcome.value
+            return _json(b'{"status":"success","value":%b%b}' % (value, logs))
+        return self._failure(outcome.failure, clean, request_id, logs)
+
+    def _failure(self, failure: Failure, clean: bool, request_id: str, logs: bytes) -> Response:
+        if failure.retry:
+            return error_response(Overloaded(failure.code, failure.text))
+        if failure.code == INTERNAL:
+            return refusal(500, INTERNAL, INTERNAL_TEXT)
+        text = json_text(error_message(request_id, failure, self._redact))
+        data = b""
+        if failure.data is not None:
+            data = b',"errorData":' + (_cleaned(failure.data) if clean else failure.data)
+        return _json(b'{"status":"error","errorMessage":%b%b%b}' % (text, data, logs))
+
+
+# ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _from_body(request: Request, body: bytes) -> _CallBody:
+    fields = _parse(body)
+    if fields.path is None:
+        raise BadRequest("BadJsonBody", "The body has no `path`: which function?")
+    return _CallBody(fields.path, _one_object(fields.args), _is_clean(fields.format, request))
+
+
+def _from_address(request: Request, body: bytes) -> _CallBody:
+    """`GET /api/query?path=&args=&format=`."""
+    del body
+    query = request.query_params
+    path = query.get("path")
+    if path is None:
+        raise BadRequest("BadQueryArgs", "The address has no `path`: which function?")
+    args = _one_object(msgspec.Raw(query.get("args", "{}").encode()))
+    return _CallBody(path, args, _is_clean(query.get("format"), request))
+
+
+def _from_path(request: Request, body: bytes) -> _CallBody:
+    """`POST /api/run/dir/module/fn`: the address names the function, and plain JSON is what everybody gets."""
+    segments = request.path_params["path"].split("/")
+    if len(segments) < 2 or not all(segments):
+        raise BadRequest("MissingIdentifier", "The address must be /api/run/<module>/<function>")
+    fields = _parse(body or b"{}")
+    path = "/".join(segments[:-1]) + ":" + segments[-1]
+    return _CallBody(path, _one_object(fields.args), _is_clean(fields.format or "json", request))
+
+
+def _parse(body: bytes) -> _Body:
+    try:
+        body.decode()
+        fields = _decode_body(body)
+    except msgspec.ValidationError as error:
+        raise BadRequest("BadJsonBody", f"The body does not fit: {error}") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise BadRequest("BadJsonBody", "The body is not JSON") from None
+    if fields.component_path:
+        raise NotFound("ComponentNotFound", "This server has no components")
+    return fields
+
+
+def _one_object(args: msgspec.Raw) -> bytes:
+    """The object in `args`, which may stand alone or in an array of one."""
+    data = bytes(args).strip()
+    try:
+        items = _decode_args(data if data.startswith(b"[") else b"[%b]" % data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        items = []
+    if len(items) == 1:
+        data = bytes(items[0])
+        if data.startswith(b"{"):
+            return data
+    raise BadRequest("BadJsonBody", "`args` must be an object, or an array that holds one")
+
+
+def _is_clean(format_name: str | None, request: Request) -> bool:
+    if format_name in _ENCODED:
+        return False
+    if format_name in _CLEAN:
+        return True
+    if format_name is not None:
+        raise BadRequest("BadFormat", f"Unknown format {format_name!r}: take convex_encoded_json or json")
+    client = ClientInfo.of_header(request.headers.get("convex-client"))
+    return client.version >= _FIRST_CLEAN.get(client.name, (0, 0, 0))
+
+
+def _request_id(request: Request) -> str:
+    given = request.headers.get("convex-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+# ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _cleaned(data: bytes) -> bytes:
+    return orjson.dumps(to_clean_json(decode(data)))

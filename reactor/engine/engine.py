@@ -37,6 +37,12 @@ _log = logging.getLogger("reactor.engine")
 
 Done = Callable[[Outcome], None]
 
+BUNDLE: dict[int, list[tuple[bytes, bytes | None]]] = {
+    0: [(b"bundle", b"bundle\0")]
+}  # every query reads `_head.bundle`; a push touches it (engine D6)
+REACHABLE = 5_000_000_000  # ns past the clock that a client may have seen: another node's clock, or ours set back
+ADVANCE = "_system/head:advance"
+
 
 class View(Protocol):
     """Somebody to whom changes are shown at the end of a step: a socket's worker."""
@@ -79,6 +85,22 @@ class Engine:
         """The database is open and stands at `head`."""
         self.log = WriteLog(head)
         self.subscriptions = SubscriptionManager(self.log)
+
+    def reach(self, ts: int, view: View, now_ns: int) -> bool:
+        """Bring the head to `ts`, which a client has been shown, and touch `view` then (engine A9).
+
+        False when it lies too far ahead of the clock to wait for.
+        """
+        if ts > now_ns + REACHABLE:
+            return False
+
+        def done(outcome: Outcome) -> None:
+            if outcome.failure is not None:
+                _log.error("could not advance the head: %s", outcome.failure.text)
+            self.touch(view)
+
+        self.submit_mutation(ADVANCE, b'{"to":"%d"}' % ts, None, done, internal=True)
+        return True
 
     async def close(self) -> None:
         """End the actions under way."""
@@ -209,7 +231,13 @@ class Engine:
             self._results(number, ts, waiting)
         self._step()
 
-    def queries_done(self, batch_id: int, ts: int, calls: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+    def queries_done(
+        self,
+        batch_id: int,
+        ts: int,
+        calls: Sequence[Call],  # noqa: ARG002 outcomes name their calls
+        outcomes: Sequence[Outcome],
+    ) -> None:
         """See PoolListener."""
         self._results(batch_id, ts, outcomes)
         self._step()
@@ -311,7 +339,7 @@ def _call(call_id: int, run: Run) -> Call:
 def _observe(outcome: Outcome, ts: int) -> Observation:
     return Observation(
         ts,
-        ReadSet.from_wire(outcome.reads),
+        ReadSet.from_wire(outcome.reads | BUNDLE),
         outcome.digest,
         outcome.journal,
         outcome.identity_read,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
 from reactor.values.value import Value
 
 
@@ -16,4 +14,4 @@ class Job:
     path: str
     args: Value  # an object
     due: float
-    kind: Literal["mutation", "action"] | None  # None: no such function any more
+    kind: str | None  # of function; None: there is none of that name any more

@@ -62,7 +62,9 @@ class Scheduler:
             while True:
                 self._wake.clear()
                 step = plan(
-                    self._jobs(pending.outcome), self._running, self._clock.now_ns() / 1e6,
+                    self._jobs(pending.outcome),
+                    self._running,
+                    self._clock.now_ns() / 1e6,
                     self._engine.limits.scheduled_parallelism,
                 )
                 for job in step.start:
@@ -85,8 +87,7 @@ class Scheduler:
         assert isinstance(document, dict)
         path = str(document["name"])
         kind = self._kind_of(path)
-        known = kind if kind == "mutation" or kind == "action" else None
-        return Job(str(document["_id"]), path, document["args"][0], float(document["scheduledTime"]), known)
+        return Job(str(document["_id"]), path, document["args"][0], float(document["scheduledTime"]), kind)
 
     async def _make(self, job: Job) -> None:
         try:

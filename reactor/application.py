@@ -1,0 +1,262 @@
+"""Builds the rooms, hands each what it needs, and offers the product's verbs. It holds no logic of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from reactor.auth.identity import Identity
+from reactor.clock import Clock, SystemClock
+from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.engine.engine import Done, Engine, View
+from reactor.errors import BadRequest, Unauthenticated
+from reactor.execution.frames import Outcome
+from reactor.execution.pool import RunnerPool
+from reactor.footprint.write_log import WriteLog
+from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.scheduler.scheduler import Scheduler
+from reactor.storage.admin_key import AdminKey
+from reactor.storage.lock import FileLock
+from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
+from reactor.sync.error_text import request_id
+from reactor.values.value import decode
+
+DATABASE = "reactor.db"
+
+_log = logging.getLogger("reactor")
+
+
+class Application:
+    """One server's worth of reactor: a project folder and a data folder.
+
+    `start` comes first and `stop` last. Verbs named `call_…` are for requests, the rest for sockets (`server/`).
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        data: Path,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        clock: Clock | None = None,
+        redact: bool = False,
+        start_method: str | None = None,
+    ) -> None:
+        self.root = root
+        self.data = data
+        self.limits = limits
+        self.redact = redact
+        self._clock = clock or SystemClock()
+        self._start_method = start_method
+        self._engine = Engine(limits)
+        self._pool: RunnerPool | None = None  # set by start
+        self._lock: FileLock | None = None  # held from start to stop
+        self._runtime: tempfile.TemporaryDirectory[str] | None = None
+        self._manifest = Manifest((), ())  # set by start and deploy
+        self._by_path: dict[str, FunctionManifest] = {}
+        self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
+        self._admin_key: AdminKey | None = None
+        self._deploying = asyncio.Lock()
+        self._name = secrets.token_hex(8)  # of this server's life, so that request names never repeat
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        """Open the data folder, load the project, run what is due.
+
+        Raises StorageLocked when another server holds the folder, BundleBroken when the code does not load,
+        SchemaViolation when existing documents do not fit the schema. Nothing is left running then: it can be called
+        again.
+        """
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock.take(self.data / f"{DATABASE}.server", "server")
+        try:
+            self._admin_key = AdminKey.at(self.data)
+            self._runtime = tempfile.TemporaryDirectory(prefix="reactor-")
+            pool = self._pool = RunnerPool(
+                database=self.data / DATABASE,
+                runtime_dir=Path(self._runtime.name),
+                limits=self.limits,
+                clock=self._clock,
+                listener=self._engine,
+                start_method=self._start_method,
+            )
+            self._engine.attach(pool)
+            nursery = await pool.load(self.root)
+            hello = await pool.start(nursery)
+        except BaseException:
+            await self._release()
+            raise
+        self._engine.opened(max(hello.head, self._engine.head))
+        self._publish(Manifest.from_bytes(nursery.manifest))
+        self._scheduler.start()
+
+    async def deploy(self) -> Manifest:
+        """Load the project as it is on disk now and switch to it, atomically.
+
+        Raises BundleBroken or SchemaViolation; the running code then goes on untouched.
+        """
+        async with self._deploying:
+            nursery = await self.pool.load(self.root)
+            await self.pool.switch(nursery)
+            self._publish(Manifest.from_bytes(nursery.manifest))
+            return self._manifest
+
+    async def stop(self) -> None:
+        """Finish what is running, as far as it ends soon, and let the data folder go."""
+        await self._scheduler.stop()
+        await self._engine.close()
+        await self._release()
+
+    async def _release(self) -> None:
+        if self._pool is not None:
+            await self._pool.stop()
+            self._pool = None
+        if self._runtime is not None:
+            self._runtime.cleanup()
+            self._runtime = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _publish(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._by_path = {f.python_path: f for f in manifest.functions} | {f.path: f for f in manifest.functions}
+
+    # ── what is known ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def pool(self) -> RunnerPool:
+        """The runners, while started."""
+        assert self._pool is not None, "start() comes first"
+        return self._pool
+
+    @property
+    def failed(self) -> asyncio.Future[None]:
+        """Ends with an exception when the engine cannot go on."""
+        return self.pool.failed
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is deployed."""
+        return self._manifest
+
+    @property
+    def head(self) -> int:
+        """The newest committed timestamp."""
+        return self._engine.head
+
+    @property
+    def log(self) -> WriteLog:
+        """Recent commits."""
+        return self._engine.log
+
+    @property
+    def runs_made(self) -> int:
+        """Query runs made so far: live queries that nothing touched add none."""
+        return self._engine.runs_made
+
+    def request_name(self, call: int) -> str:
+        """What a call of this server is named in errors and logs."""
+        return request_id(self._name, call)
+
+    def check_admin_key(self, key: str) -> bool:
+        """Whether this is the operator's key."""
+        return self._admin_key is not None and self._admin_key.matches(key)
+
+    # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def call_query(self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False) -> Outcome:
+        """Run a query at the head."""
+        return await self._engine.query(path, args, _key(identity), internal=internal)
+
+    async def call_mutation(
+        self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
+    ) -> Outcome:
+        """Run a mutation; it is durable when this returns."""
+        return await self._engine.mutation(path, args, _key(identity), internal=internal)
+
+    async def call_action(
+        self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
+    ) -> Outcome:
+        """Run an action."""
+        return await self._engine.action(path, args, _key(identity), internal=internal)
+
+    async def call_function(
+        self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
+    ) -> Outcome:
+        """Run a function of whatever kind it is."""
+        match self._kind_of(path):
+            case "mutation":
+                return await self.call_mutation(path, args, identity, internal=internal)
+            case "action":
+                return await self.call_action(path, args, identity, internal=internal)
+            case _:
+                return await self.call_query(path, args, identity, internal=internal)
+
+    def _kind_of(self, path: str) -> str | None:
+        module, _, name = path.rpartition(":")
+        found = self._by_path.get(f"{module.removesuffix('.js')}:{name}" if module else f"{name}:default")
+        return None if found is None else found.kind
+
+    # ── sockets ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
+        """Who an operator's credential makes a socket: nobody, or the user it acts as. Raises Unauthenticated, BadRequest."""
+        if not self.check_admin_key(key):
+            raise Unauthenticated("BadDeployKey", "The provided admin key was invalid for this instance")
+        if acting_as is None:
+            return None
+        attributes = decode(acting_as)
+        if not isinstance(attributes, dict):
+            raise BadRequest("HeaderParseFailure", "The identity to act as must be an object")
+        return Identity.from_attributes(attributes, acting_as=True)
+
+    def identify_user(self, token: str) -> Identity:
+        """Who a token names. Raises Unauthenticated: no provider can be configured yet."""
+        del token
+        raise Unauthenticated(
+            "NoAuthProvider", "No auth provider found matching the given token. Check functions/auth_config.py"
+        )
+
+    def submit_mutation(
+        self, path: str, args: bytes, identity: Identity | None, done: Done, *, session: str, request: int
+    ) -> None:
+        """Run a socket's mutation; see Engine.submit_mutation."""
+        self._engine.submit_mutation(path, args, _key(identity), done, session=session, request=request)
+
+    def submit_action(self, path: str, args: bytes, identity: Identity | None, done: Done) -> None:
+        """Run a socket's action."""
+        self._engine.submit_action(path, args, _key(identity), done)
+
+    def watch(self, key: QueryKey, subscriber: Subscriber) -> None:
+        """Follow a query for a socket."""
+        self._engine.watch(key, subscriber)
+
+    def unwatch(self, subscriber: Subscriber) -> None:
+        """Stop following it."""
+        self._engine.unwatch(subscriber)
+
+    def run_gang(self, view: View, identity: bytes | None, members: Iterable[Subscription]) -> None:
+        """Run all of these in one snapshot."""
+        self._engine.run_gang(view, identity, members)
+
+    def touch(self, view: View) -> None:
+        """Refresh the view at the end of this step."""
+        self._engine.touch(view)
+
+    def forget(self, view: View) -> None:
+        """The view is gone."""
+        self._engine.forget(view)
+
+    def reach(self, ts: int, view: View) -> bool:
+        """Bring the head to `ts`, which a client has seen, and touch the view then; False when it is too far ahead."""
+        return self._engine.reach(ts, view, self._clock.now_ns())
+
+
+def _key(identity: Identity | None) -> bytes | None:
+    return None if identity is None else identity.key

@@ -1,0 +1,411 @@
+"""Drives one SyncSession over one socket: carries out its effects and decides when a Transition can be made.
+
+A Transition needs one timestamp at which every query of the client is known (engine C3). When all are fresh that is
+the log's head. Else it is looked for forward (the newest run, if nothing met the others before it) and backward (just
+before the first result that ended, if the newer ones already held then). If neither is found a few times in a row,
+because commits keep coming, the whole set is run as a *gang* in one snapshot, which has one by construction.
+
+Everything here is synchronous, on the event loop; only actions are awaited, in tasks of the application.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol, assert_never
+
+from reactor.application import Application
+from reactor.auth.identity import Identity
+from reactor.errors import BadRequest, Overloaded, Unauthenticated
+from reactor.execution.frames import Outcome
+from reactor.server.errors import close_code
+from reactor.subscriptions.subscription import Observation, QueryKey, Subscription
+from reactor.sync.client_info import ClientInfo
+from reactor.sync.codec import (
+    PING,
+    encode,
+    encode_modification,
+    encode_transition,
+    failed_body,
+    parse,
+    place,
+    updated_body,
+    ws_frame,
+)
+from reactor.sync.frame_cache import FrameCache
+from reactor.sync.error_text import error_message, request_id, shown_log_lines
+from reactor.sync.messages import (
+    ActionFailed,
+    ActionSucceeded,
+    AuthenticateAdmin,
+    MutationFailed,
+    MutationSucceeded,
+    QueryRemoved,
+    ServerMessage,
+)
+from reactor.sync.session import (
+    CheckObserved,
+    Close,
+    Effect,
+    RunAction,
+    RunMutation,
+    SyncedQuery,
+    SyncSession,
+    Tell,
+    Unwatch,
+    Verify,
+    Watch,
+)
+from reactor.sync.version import StateVersion
+
+PING_FRAME = ws_frame(PING)
+PATIENCE = 3  # refreshes that found no common timestamp before the whole set is run in one snapshot
+
+_log = logging.getLogger("reactor.sync")
+
+
+class Socket(Protocol):
+    """What the worker needs of a WebSocket; `websocket.py` has two."""
+
+    @property
+    def clear(self) -> bool:
+        """Nothing waits to be written: the client keeps up."""
+        ...
+
+    def send_frame(self, frame: bytes) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class Watched:
+    """One query of one socket: the session's record of it, and the subscription that serves it."""
+
+    __slots__ = ("identity", "query", "subscription", "worker")
+
+    subscription: Subscription  # set by the manager
+
+    def __init__(self, worker: SyncWorker, query: SyncedQuery, identity: bytes | None) -> None:
+        self.worker = worker
+        self.query = query
+        self.identity = identity
+
+    def updated(self) -> None:
+        """See Subscriber."""
+        self.worker.touch()
+
+
+class SyncWorker:
+    """See the module's docstring. `connected`, `receive`, `cleared` and `closed` are called by the endpoint."""
+
+    __slots__ = (
+        "_actions",
+        "_application",
+        "_blocked",
+        "_client",
+        "_gang",
+        "_misses",
+        "_mutations",
+        "_session",
+        "_socket",
+        "_watched",
+        "closing",
+    )
+
+    def __init__(self, socket: Socket, application: Application, client: ClientInfo) -> None:
+        self._socket = socket
+        self._application = application
+        self._client = client
+        self._session = SyncSession()
+        self._watched: dict[int, Watched] = {}  # follows Watch and Unwatch
+        self._mutations = 0  # sent to the writer and not answered
+        self._actions = 0  # running
+        self._misses = 0  # refreshes in a row that found no common timestamp; 0 after each Transition
+        self._gang = False  # a gang of ours is queued or running
+        self._blocked = False  # a refresh is due once the socket is clear
+        self.closing = False  # close was asked for; nothing is written any more
+
+    # ── the endpoint calls ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def greeted(self) -> bool:
+        """Whether Connect has come."""
+        return bool(self._session.name)
+
+    def receive(self, text: str | bytes) -> None:
+        """One text frame."""
+        try:
+            effects = self._session.receive(parse(text))
+        except BadRequest as error:
+            effects = self._session.bad_message(error.code, error.message)
+        self._carry_out(effects)
+        if self._session.owes:
+            self.touch()
+
+    def cleared(self) -> None:
+        """The socket took everything: whatever was held back may go."""
+        if self._blocked:
+            self._blocked = False
+            self.touch()
+
+    def ping(self) -> None:
+        """Nothing was said for a while."""
+        if not self.closing and self._socket.clear:
+            self._socket.send_frame(PING_FRAME)
+
+    def closed(self) -> None:
+        """The socket is gone. Mutations under way still run; nobody is told."""
+        self.closing = True
+        self._session.closed()
+        for watched in self._watched.values():
+            self._application.unwatch(watched)
+        self._watched.clear()
+        self._application.forget(self)
+
+    # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Watch(query):
+                    watched = self._watched[query.query_id] = Watched(self, query, _key(self._session.identity))
+                    self._application.watch(QueryKey(query.path, query.args, query.journal), watched)
+                    self.touch()
+                case Unwatch(query):
+                    self._application.unwatch(self._watched.pop(query.query_id))
+                case RunMutation():
+                    self._run_mutation(effect)
+                case RunAction():
+                    self._run_action(effect)
+                case Verify(credential):
+                    self._verify(credential)
+                case CheckObserved(ts):
+                    self._check_observed(ts)
+                case Tell(message):
+                    self._say(message)
+                case Close(code):
+                    self._close(code)
+                case never:
+                    assert_never(never)
+
+    def _run_mutation(self, effect: RunMutation) -> None:
+        mutation = effect.mutation
+        if self._mutations >= self._application.limits.socket_mutations:
+            self._close("TooManyConcurrentMutations")
+            return
+        self._mutations += 1
+
+        def done(outcome: Outcome) -> None:
+            self._mutations -= 1
+            self._mutation_done(mutation.request_id, outcome)
+
+        try:
+            self._application.submit_mutation(
+                mutation.path,
+                mutation.args,
+                effect.identity,
+                done,
+                session=self._session.name,
+                request=mutation.request_id,
+            )
+        except Overloaded as error:
+            self._mutations -= 1
+            self._close(error.code)
+
+    def _mutation_done(self, request: int, outcome: Outcome) -> None:
+        if self.closing:
+            return
+        failure = outcome.failure
+        redact = self._application.redact
+        lines = shown_log_lines(outcome.log_lines, redact)
+        if failure is None:
+            assert outcome.value is not None
+            self._say(MutationSucceeded(request, outcome.value, outcome.ts, lines))
+        elif failure.retry:
+            self._close(failure.code)
+            return
+        else:
+            text = error_message(request_id(self._session.name, request), failure, redact)
+            self._say(MutationFailed(request, text, failure.data, lines))
+        self._session.responded(max(outcome.ts, self._application.head) if failure else outcome.ts)
+        self.touch()
+
+    def _run_action(self, effect: RunAction) -> None:
+        action = effect.action
+        if self._actions >= self._application.limits.socket_actions:
+            self._close("TooManyInflightActionsForSingleClient")
+            return
+        self._actions += 1
+
+        def done(outcome: Outcome) -> None:
+            self._actions -= 1
+            self._action_done(action.request_id, outcome)
+
+        self._application.submit_action(action.path, action.args, effect.identity, done)
+
+    def _action_done(self, request: int, outcome: Outcome) -> None:
+        if self.closing:
+            return
+        failure = outcome.failure
+        redact = self._application.redact
+        lines = shown_log_lines(outcome.log_lines, redact)
+        if failure is None:
+            assert outcome.value is not None
+            self._say(ActionSucceeded(request, outcome.value, lines))
+        else:
+            text = error_message(request_id(self._session.name, request), failure, redact)
+            self._say(ActionFailed(request, text, failure.data, lines))
+        self._session.responded(self._application.head)
+        self.touch()
+
+    def _verify(self, credential: object) -> None:
+        try:
+            identity: Identity | None
+            if isinstance(credential, AuthenticateAdmin):
+                identity = self._application.identify_admin(credential.key, credential.acting_as)
+            else:
+                identity = self._application.identify_user(getattr(credential, "token", ""))
+        except Unauthenticated as error:
+            self._carry_out(self._session.refused(error.message))
+        except BadRequest as error:
+            self._carry_out(self._session.refused(error.message))
+        else:
+            self._carry_out(self._session.identified(identity))
+
+    def _check_observed(self, ts: int) -> None:
+        self._session.observed(ts)
+        if ts > self._application.head and not self._application.reach(ts, self):
+            _log.warning("a client has seen a state %d ns ahead of the log: its socket is closed", ts)
+            self._close("InternalServerError")
+
+    # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def touch(self) -> None:
+        """Look at this session at the end of the present step."""
+        self._application.touch(self)
+
+    def refresh(self, cache: FrameCache) -> None:
+        """Make a Transition, if there is something to tell and a timestamp at which all of it is true."""
+        session = self._session
+        if self.closing or not session.ready:
+            return
+        if not self._socket.clear:
+            self._blocked = True
+            return
+        settled = True
+        changed: list[tuple[SyncedQuery, Observation]] = []
+        for watched in self._watched.values():
+            subscription = watched.subscription
+            observation = subscription.observation
+            if observation is None:
+                return
+            if subscription.valid_until is not None:
+                settled = False
+            if observation.digest != watched.query.sent:
+                changed.append((watched.query, observation))
+        if not changed and not session.owes:
+            return
+        ts = self._application.head if settled else self._common_timestamp()
+        if ts is None or ts < max(session.floor, session.sent.ts):
+            self._missed()
+            return
+        self._transition(ts, changed, cache)
+
+    def aligned(self, ts: int, seen: dict[Subscription, Observation], cache: FrameCache) -> None:
+        """The gang asked for was run: all of `seen` is true at `ts`."""
+        self._gang = False
+        session = self._session
+        if self.closing or not session.ready:
+            return
+        if not self._socket.clear:
+            self._blocked = True
+            return
+        pairs = [(watched.query, seen.get(watched.subscription)) for watched in self._watched.values()]
+        if ts < max(session.floor, session.sent.ts) or any(observation is None for _, observation in pairs):
+            self.touch()
+            return
+        changed = [(query, o) for query, o in pairs if o is not None and o.digest != query.sent]
+        if changed or session.owes:
+            self._transition(ts, changed, cache)
+
+    def _common_timestamp(self) -> int | None:
+        """A timestamp inside the interval of every query, not below what the client was shown; None if none is found."""
+        session = self._session
+        log = self._application.log
+        newest = max(session.floor, session.sent.ts)
+        first_end = None
+        for watched in self._watched.values():
+            subscription = watched.subscription
+            assert subscription.observation is not None
+            newest = max(newest, subscription.observation.ts)
+            if subscription.valid_until is not None and (first_end is None or subscription.valid_until < first_end):
+                first_end = subscription.valid_until
+        if first_end is None or newest < first_end:
+            return newest
+        before = log.previous(first_end)
+        for watched in self._watched.values():
+            observation = watched.subscription.observation
+            assert observation is not None
+            if observation.ts > before and log.first_met(observation.reads, before, observation.ts) is not None:
+                return None
+        return before
+
+    def _missed(self) -> None:
+        self._misses += 1
+        if self._misses > PATIENCE and not self._gang:
+            self._gang = True
+            members = dict.fromkeys(watched.subscription for watched in self._watched.values())
+            self._application.run_gang(self, _key(self._session.identity), members)
+
+    def _transition(self, ts: int, changed: list[tuple[SyncedQuery, Observation]], cache: FrameCache) -> None:
+        session = self._session
+        self._misses = 0
+        end = cache.version(session.query_set, session.identity_version, ts)
+        start, removed = session.advance(end)
+        if len(changed) == 1 and not removed:
+            query, observation = changed[0]
+            key = (start, end, query.query_id, observation.digest, observation.journal)
+            frame = cache.frames.get(key)
+            if frame is None:
+                body = observation.told or self._tell(observation)
+                frame = ws_frame(encode_transition(start, end, (place(query.query_id, body),)))
+                cache.frames[key] = frame
+            query.sent = observation.digest
+            query.journal = observation.journal
+            self._socket.send_frame(frame)
+            return
+        modifications = [encode_modification(QueryRemoved(query_id)) for query_id in removed]
+        for query, observation in changed:
+            modifications.append(place(query.query_id, observation.told or self._tell(observation)))
+            query.sent = observation.digest
+            query.journal = observation.journal
+        self._socket.send_frame(ws_frame(encode_transition(start, end, modifications)))
+
+    def _tell(self, observation: Observation) -> bytes:
+        """Spell what a run came to, once for all who watch it."""
+        outcome = observation.payload
+        assert isinstance(outcome, Outcome)
+        redact = self._application.redact
+        lines = shown_log_lines(outcome.log_lines, redact)
+        if outcome.failure is None:
+            assert outcome.value is not None
+            body = updated_body(outcome.value, lines, outcome.journal)
+        else:
+            text = error_message(self._application.request_name(outcome.call), outcome.failure, redact)
+            body = failed_body(text, outcome.failure.data, lines, outcome.journal)
+        observation.told = body
+        return body
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _say(self, message: ServerMessage) -> None:
+        if not self.closing:
+            self._socket.send_frame(ws_frame(encode(message)))
+
+    def _close(self, code: str) -> None:
+        if not self.closing:
+            self.closing = True
+            self._session.closed()
+            self._socket.close(close_code(code), code)
+
+
+def _key(identity: Identity | None) -> bytes | None:
+    return None if identity is None else identity.key

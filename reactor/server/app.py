@@ -17,6 +17,7 @@ from reactor.errors import BadRequest
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.cors import Cors
 from reactor.server.errors import error_response, refusal
+from reactor.server.heartbeat import Heartbeat
 from reactor.server.http_api import HttpApi
 from reactor.server.listening import Address, run_until_signalled
 from reactor.server.page import page_routes
@@ -34,8 +35,10 @@ _ECHO_BYTES = 128 << 20
 def build_app(application: Application, *, settings: ServerSettings | None = None) -> Starlette:
     """The ASGI application that serves `application`, which must be started before the first request."""
 
+    heartbeat = Heartbeat(application.limits.ping_interval)
+
     def make_worker(socket: Socket, client: ClientInfo) -> SyncWorker:
-        return SyncWorker(socket, application, client)
+        return SyncWorker(socket, application, client, heartbeat)
 
     settings = settings or ServerSettings(dev=not application.redact, redact=application.redact)
     return assemble(application, make_worker, settings, application.limits)

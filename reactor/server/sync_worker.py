@@ -10,14 +10,17 @@ Everything here is synchronous, on the event loop; only actions are awaited, in 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from reactor.application import Application
 from reactor.auth.identity import Identity
 from reactor.errors import BadRequest, Overloaded, Unauthenticated
 from reactor.execution.frames import Outcome
 from reactor.server.errors import close_code
+from reactor.server.heartbeat import Heartbeat
+from reactor.server.socket import Socket
 from reactor.subscriptions.subscription import Observation, QueryKey, Subscription
 from reactor.sync.client_info import ClientInfo
 from reactor.sync.codec import (
@@ -31,8 +34,8 @@ from reactor.sync.codec import (
     updated_body,
     ws_frame,
 )
-from reactor.sync.frame_cache import FrameCache
 from reactor.sync.error_text import error_message, request_id, shown_log_lines
+from reactor.sync.frame_cache import FrameCache
 from reactor.sync.messages import (
     ActionFailed,
     ActionSucceeded,
@@ -55,25 +58,11 @@ from reactor.sync.session import (
     Verify,
     Watch,
 )
-from reactor.sync.version import StateVersion
 
 PING_FRAME = ws_frame(PING)
 PATIENCE = 3  # refreshes that found no common timestamp before the whole set is run in one snapshot
 
 _log = logging.getLogger("reactor.sync")
-
-
-class Socket(Protocol):
-    """What the worker needs of a WebSocket; `websocket.py` has two."""
-
-    @property
-    def clear(self) -> bool:
-        """Nothing waits to be written: the client keeps up."""
-        ...
-
-    def send_frame(self, frame: bytes) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
 
 
 class Watched:
@@ -102,16 +91,22 @@ class SyncWorker:
         "_blocked",
         "_client",
         "_gang",
+        "_heartbeat",
+        "_loop",
         "_misses",
         "_mutations",
         "_session",
         "_socket",
         "_watched",
         "closing",
+        "said_at",
     )
 
-    def __init__(self, socket: Socket, application: Application, client: ClientInfo) -> None:
+    def __init__(self, socket: Socket, application: Application, client: ClientInfo, heartbeat: Heartbeat) -> None:
         self._socket = socket
+        self._heartbeat = heartbeat
+        self._loop = asyncio.get_running_loop()
+        self.said_at = self._loop.time()  # set by _send
         self._application = application
         self._client = client
         self._session = SyncSession()
@@ -122,6 +117,7 @@ class SyncWorker:
         self._gang = False  # a gang of ours is queued or running
         self._blocked = False  # a refresh is due once the socket is clear
         self.closing = False  # close was asked for; nothing is written any more
+        heartbeat.add(self)
 
     # ── the endpoint calls ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -149,11 +145,12 @@ class SyncWorker:
     def ping(self) -> None:
         """Nothing was said for a while."""
         if not self.closing and self._socket.clear:
-            self._socket.send_frame(PING_FRAME)
+            self._send(PING_FRAME)
 
     def closed(self) -> None:
         """The socket is gone. Mutations under way still run; nobody is told."""
         self.closing = True
+        self._heartbeat.remove(self)
         self._session.closed()
         for watched in self._watched.values():
             self._application.unwatch(watched)
@@ -370,14 +367,14 @@ class SyncWorker:
                 cache.frames[key] = frame
             query.sent = observation.digest
             query.journal = observation.journal
-            self._socket.send_frame(frame)
+            self._send(frame)
             return
         modifications = [encode_modification(QueryRemoved(query_id)) for query_id in removed]
         for query, observation in changed:
             modifications.append(place(query.query_id, observation.told or self._tell(observation)))
             query.sent = observation.digest
             query.journal = observation.journal
-        self._socket.send_frame(ws_frame(encode_transition(start, end, modifications)))
+        self._send(ws_frame(encode_transition(start, end, modifications)))
 
     def _tell(self, observation: Observation) -> bytes:
         """Spell what a run came to, once for all who watch it."""
@@ -396,9 +393,13 @@ class SyncWorker:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _send(self, frame: bytes) -> None:
+        self.said_at = self._loop.time()
+        self._socket.send_frame(frame)
+
     def _say(self, message: ServerMessage) -> None:
         if not self.closing:
-            self._socket.send_frame(ws_frame(encode(message)))
+            self._send(ws_frame(encode(message)))
 
     def _close(self, code: str) -> None:
         if not self.closing:

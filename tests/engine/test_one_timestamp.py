@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from reactor.application import Application
 from reactor.execution.frames import Batch, Call, CommitRecord, Outcome
+from reactor.server.heartbeat import Heartbeat
 from reactor.server.sync_worker import SyncWorker
 from reactor.storage.admin_key import AdminKey
 from reactor.sync.client_info import ClientInfo
@@ -121,13 +122,18 @@ class Browser:
         self.answered: dict[int, int] = {}  # request → ts, until a transition reaches it
         self.unsettled: set[int] = set()
         self.transitions = 0
-        self.worker = SyncWorker(self, application, ClientInfo())
+        self.worker = SyncWorker(self, application, ClientInfo(), Heartbeat(15))
         self.say({"type": "Connect", "sessionId": SESSION % number, "connectionCount": 0, "lastCloseReason": None})
 
     def say(self, message: dict[str, Any]) -> None:
         self.worker.receive(json.dumps(message))
 
+    on_clear = blocked_since = None
+
     # what SyncWorker asks of a socket
+    def abort(self) -> None:
+        raise AssertionError("cut")
+
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 

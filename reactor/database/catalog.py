@@ -1,0 +1,132 @@
+"""Catalog: which tables and indexes there are, as of one moment. Immutable; a change makes another one.
+
+Reading the catalog is reading data: index 0 has a key for every table name and number, and one for the bundle, so that a
+query over a table that does not exist yet is invalidated when it comes to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from reactor.storage.storage import IndexRow, IndexState, Structure, TableRow
+from reactor.values.field_path import get_field
+from reactor.values.order import order_key
+from reactor.values.value import Value
+
+SYSTEM_INDEX = 0  # holds no documents: keys of things that are read and changed all the same
+BUNDLE_KEY = b"bundle"
+FIRST_USER_TABLE = 10_001
+SYSTEM_TABLES = {"_scheduled_functions": 9001, "_storage": 9002}
+SYSTEM_INDEXES = {"_scheduled_functions": {"by_state_due": ("state.kind", "scheduledTime")}}
+BY_ID = "by_id"
+BY_CREATION_TIME = "by_creation_time"
+
+
+def table_name_key(name: str) -> bytes:
+    """The key, in the system index, of everything one table's structure says."""
+    return b"table:" + name.encode()
+
+
+def table_number_key(number: int) -> bytes:
+    """The key, in the system index, of whether a table number is in use."""
+    return b"number:%d" % number
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """An index of a table. `fields` are wire paths; creation time and id follow them in every key."""
+
+    number: int
+    name: str
+    fields: tuple[str, ...]
+    state: IndexState
+    place: str
+
+
+class TableInfo:
+    """A table and its indexes by name. Made whole; never changed."""
+
+    __slots__ = ("by_id", "indexes", "keyed", "name", "number", "place", "row")
+
+    def __init__(self, row: TableRow, indexes: Iterable[IndexInfo]) -> None:
+        self.row = row
+        self.number = row.number
+        self.name = row.name
+        self.place = row.place
+        self.indexes: Mapping[str, IndexInfo] = MappingProxyType({index.name: index for index in indexes})
+        self.by_id = self.indexes[BY_ID].number
+        # What a write maintains: every index but by_id, ready or not (engine D7)
+        self.keyed = tuple(
+            (index.number, index.place, () if index.name == BY_CREATION_TIME else index.fields)
+            for index in self.indexes.values()
+            if index.name != BY_ID
+        )
+
+    def keys_of(self, document: dict[str, Value], creation_time: float, id: str) -> dict[int, bytes]:
+        """The document's key in every index of the table, by index number."""
+        tail = order_key(creation_time) + order_key(id)
+        keys = {self.by_id: id.encode()}
+        for number, _, fields in self.keyed:
+            keys[number] = b"".join([order_key(get_field(document, field)) for field in fields]) + tail
+        return keys
+
+
+class Catalog:
+    """All tables. `version` is the head's `catalog` it was read at."""
+
+    __slots__ = ("_by_name", "_by_number", "_last_index", "version")
+
+    def __init__(self, version: int, tables: Iterable[TableInfo], last_index: int) -> None:
+        self.version = version
+        self._by_name = {table.name: table for table in tables}
+        self._by_number = {table.number: table for table in self._by_name.values()}
+        self._last_index = last_index  # the highest number ever given, dropped indexes included
+
+    @classmethod
+    def load(cls, version: int, structure: Structure) -> Catalog:
+        """Read it, inside a batch or a snapshot."""
+        indexes: dict[int, list[IndexInfo]] = {}
+        last_index = SYSTEM_INDEX
+        for row in structure.indexes():
+            last_index = max(last_index, row.number)
+            if row.state != "dropped":
+                indexes.setdefault(row.table, []).append(info_of(row))
+        return cls(version, [TableInfo(row, indexes[row.number]) for row in structure.tables()], last_index)
+
+    def tables(self) -> list[TableInfo]:
+        """Every table, system tables included, by number."""
+        return [self._by_number[number] for number in sorted(self._by_number)]
+
+    def table(self, name: str) -> TableInfo | None:
+        """The table of that name."""
+        return self._by_name.get(name)
+
+    def table_by_number(self, number: int) -> TableInfo | None:
+        """The table whose ids carry that number."""
+        return self._by_number.get(number)
+
+    def next_table_number(self) -> int:
+        """The number of the next user table."""
+        return max(FIRST_USER_TABLE, 1 + max(self._by_number, default=0))
+
+    def next_index_number(self) -> int:
+        """The number of the next index."""
+        return self._last_index + 1
+
+    def with_table(self, table: TableInfo) -> Catalog:
+        """This catalog with a table added or replaced, one version on."""
+        last_index = max(self._last_index, *(index.number for index in table.indexes.values()))
+        others = [each for each in self._by_name.values() if each.name != table.name]
+        return Catalog(self.version + 1, [*others, table], last_index)
+
+
+def info_of(row: IndexRow) -> IndexInfo:
+    """What a row says, without its table."""
+    return IndexInfo(row.number, row.name, row.fields, row.state, row.place)
+
+
+def row_of(index: IndexInfo, table: TableInfo) -> IndexRow:
+    """The row of an index."""
+    return IndexRow(index.number, table.number, index.name, index.fields, index.state, index.place)

@@ -1,0 +1,159 @@
+"""Reading: the read half that snapshots and transactions share. Every read leaves its range in the ReadSet."""
+
+from __future__ import annotations
+
+from reactor.database.catalog import (
+    BUNDLE_KEY,
+    BY_CREATION_TIME,
+    BY_ID,
+    SYSTEM_INDEX,
+    Catalog,
+    IndexInfo,
+    TableInfo,
+    table_name_key,
+    table_number_key,
+)
+from reactor.database.scan import Scan
+from reactor.database.stored import Stored
+from reactor.database.usage import Usage
+from reactor.errors import IndexNotReady, InvalidId, InvalidQuery
+from reactor.footprint.index_key import Bound, id_range_of, range_of
+from reactor.footprint.key_range import EVERYTHING, KeyRange
+from reactor.footprint.read_set import ReadSetBuilder
+from reactor.storage.storage import Documents
+from reactor.values.id import decode_id
+from reactor.values.order import Undefined
+from reactor.values.value import Value
+
+_BUNDLE = KeyRange.point(BUNDLE_KEY)
+
+
+class Writes:
+    """How often a call has written, for scans that are open meanwhile."""
+
+    __slots__ = ("born", "count", "may_come")
+
+    def __init__(self, *, may_come: bool) -> None:
+        self.may_come = may_come  # False in a snapshot: nothing ever changes
+        self.count = 0  # rises with every write and every rollback
+        self.born: dict[str, int] = {}  # id of each document inserted → `count` right after
+
+
+class Reading:
+    """Reads of one call. `reads` and `usage` are the call's, nested calls included."""
+
+    __slots__ = ("documents", "reads", "ts", "usage", "writes")
+
+    def __init__(self, documents: Documents, ts: int, reads: ReadSetBuilder, usage: Usage, writes: Writes) -> None:
+        self.documents = documents
+        self.ts = ts
+        self.reads = reads
+        self.usage = usage
+        self.writes = writes
+
+    @property
+    def catalog(self) -> Catalog:
+        """The tables there are."""
+        raise NotImplementedError
+
+    def _bundle(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def bundle(self) -> str:
+        """The bundle the database belongs to. Asking is reading: the outcome then depends on it (engine D6)."""
+        self.reads.add(SYSTEM_INDEX, _BUNDLE)
+        return self._bundle()
+
+    def get(self, id: str) -> Stored | None:
+        """The document, or None. Raises InvalidId for a text that is no id; one of no known table gives None."""
+        table = self._table_of(id)
+        if table is None:
+            return None
+        row = self._look_up(table, id)
+        if row is not None:
+            self.usage.count_read(len(row.data))
+        return row
+
+    def scan(
+        self,
+        table: str,
+        index: str = BY_CREATION_TIME,
+        equal: tuple[Value | Undefined, ...] | list[Value | Undefined] = (),
+        lower: tuple[Value | Undefined, bool] | None = None,
+        upper: tuple[Value | Undefined, bool] | None = None,
+        *,
+        descending: bool = False,
+        limit: int | None = None,
+        after: bytes | None = None,
+        until: bytes | None = None,
+    ) -> Scan:
+        """Documents whose first index fields are `equal` and whose next lies between the bounds (value, inclusive).
+
+        `limit` is the most that will be taken: it saves fetching what nobody asks for. `after` and `until` are
+        positions of an earlier scan: begin behind the one, end with the other, in this scan's direction. Raises
+        InvalidQuery for an unknown index, IndexNotReady for one being filled.
+        """
+        info, found = self._index(table, index)
+        bounds = (Bound._make(lower) if lower else None, Bound._make(upper) if upper else None)
+        within = id_range_of(equal, *bounds) if index == BY_ID else range_of(equal, *bounds)
+        if after is not None:
+            within = within.intersection(_before(after) if descending else _behind(after))
+        if until is not None:
+            within = within.intersection(KeyRange(until, None) if descending else KeyRange(b"", until + b"\0"))
+        return Scan(self, info, found, within, descending=descending, limit=limit)
+
+    def normalize_id(self, table: str, text: str) -> str | None:
+        """`text` if it is an id of that table (the document need not exist), else None."""
+        try:
+            number = decode_id(text).table_number
+        except InvalidId:
+            return None
+        info = self.table(table)
+        return text if info is not None and info.number == number else None
+
+    def table(self, name: str) -> TableInfo | None:
+        """The table of that name; that there is none is remembered as read."""
+        info = self.catalog.table(name)
+        if info is None:
+            self.reads.add(SYSTEM_INDEX, KeyRange.point(table_name_key(name)))
+        return info
+
+    def _table_of(self, id: str) -> TableInfo | None:
+        if type(id) is not str and not isinstance(id, str):
+            raise InvalidId(f"{id!r} is not a document id. Pass the `_id` of a document as it was received.")
+        number = decode_id(id).table_number
+        info = self.catalog.table_by_number(number)
+        if info is None:
+            self.reads.add(SYSTEM_INDEX, KeyRange.point(table_number_key(number)))
+        return info
+
+    def _look_up(self, table: TableInfo, id: str) -> Stored | None:
+        """The document by a well-formed id; recorded as read, not counted as a document."""
+        key = id.encode()
+        if self.reads.add(table.by_id, KeyRange(key, key + b"\0")):
+            self.usage.count_range()
+        row = self.documents.get(table.place, id)
+        return None if row is None else Stored(id, table.name, row.creation_time, row.data)
+
+    def _index(self, table: str, index: str) -> tuple[TableInfo | None, IndexInfo | None]:
+        info = self.table(table)
+        if info is None:
+            if index in (BY_ID, BY_CREATION_TIME):
+                return None, None
+            raise InvalidQuery(f"Index {table}.{index} not found.")
+        found = info.indexes.get(index)
+        if found is None or found.state != "ready":
+            self.reads.add(SYSTEM_INDEX, KeyRange.point(table_name_key(table)))
+            if found is None:
+                raise InvalidQuery(f"Index {table}.{index} not found.")
+            raise IndexNotReady(f"Index {table}.{index} is currently backfilling and not available to query yet.")
+        return info, found
+
+
+def _behind(key: bytes) -> KeyRange:
+    return KeyRange(key + b"\0", None)
+
+
+def _before(key: bytes) -> KeyRange:
+    return EVERYTHING._replace(end=key)

@@ -1,0 +1,119 @@
+"""Changes of structure: tables and indexes that come, are filled, become ready and go. Always inside a batch.
+
+An index exists from its row on: every write maintains it while it is being filled (engine D7), so filling may take many
+batches and misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reactor.database.catalog import (
+    BY_CREATION_TIME,
+    BY_ID,
+    SYSTEM_INDEXES,
+    SYSTEM_TABLES,
+    Catalog,
+    IndexInfo,
+    TableInfo,
+    info_of,
+    row_of,
+)
+from reactor.footprint.key_range import EVERYTHING, KeyRange
+from reactor.storage.storage import IndexRow, IndexState, ScanRow, Storage
+from reactor.values.value import decode
+
+FILL_CHUNK = 1000  # documents in one step: some milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class TableStructure:
+    """What a schema wants of a table: its indexes (name → wire paths), and fields for tools to show as columns."""
+
+    name: str
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fields: tuple[str, ...] = ()
+
+
+def create_table(storage: Storage, catalog: Catalog, name: str, number: int | None = None) -> tuple[Catalog, TableInfo]:
+    """A new table with its two own indexes."""
+    row = storage.structure.create_table(number or catalog.next_table_number(), name)
+    first = catalog.next_index_number()
+    indexes = [
+        storage.structure.create_index(IndexRow(first + at, row.number, index, fields, "ready", ""), row)
+        for at, (index, fields) in enumerate([(BY_ID, ("_id",)), (BY_CREATION_TIME, ("_creationTime",))])
+    ]
+    info = TableInfo(row, map(info_of, indexes))
+    return catalog.with_table(info), info
+
+
+def create_system_tables(storage: Storage, catalog: Catalog) -> Catalog:
+    """The document tables of the engine itself, as far as they are missing."""
+    for name, number in SYSTEM_TABLES.items():
+        if catalog.table(name) is None:
+            catalog, info = create_table(storage, catalog, name, number)
+            for index, fields in SYSTEM_INDEXES.get(name, {}).items():
+                catalog = add_index(storage, catalog, info, index, fields, "ready")
+    return catalog
+
+
+def add_index(
+    storage: Storage, catalog: Catalog, table: TableInfo, name: str, fields: tuple[str, ...], state: IndexState
+) -> Catalog:
+    """A new index, empty. It is `ready` only if the table is empty too."""
+    row = IndexRow(catalog.next_index_number(), table.number, name, fields, state, "")
+    index = info_of(storage.structure.create_index(row, table.row))
+    return catalog.with_table(TableInfo(table.row, [*table.indexes.values(), index]))
+
+
+def set_ready(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo) -> Catalog:
+    """The index is full: it may be read."""
+    storage.structure.set_ready(row_of(index, table))
+    ready = IndexInfo(index.number, index.name, index.fields, "ready", index.place)
+    return catalog.with_table(TableInfo(table.row, [*others(table, index), ready]))
+
+
+def drop_index(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo) -> Catalog:
+    """The index goes; its number is never used again."""
+    storage.structure.drop_index(row_of(index, table))
+    return catalog.with_table(TableInfo(table.row, others(table, index)))
+
+
+def others(table: TableInfo, index: IndexInfo) -> list[IndexInfo]:
+    """The table's indexes but one."""
+    return [each for each in table.indexes.values() if each.number != index.number]
+
+
+def own_indexes(table: TableInfo) -> dict[str, IndexInfo]:
+    """The indexes a schema speaks of: not the two every table has."""
+    return {name: index for name, index in table.indexes.items() if name not in (BY_ID, BY_CREATION_TIME)}
+
+
+def fill_step(storage: Storage, table: TableInfo, index: IndexInfo, after: str | None, limit: int) -> str | None:
+    """Put up to `limit` documents behind the id `after` into the index; the last one's id, None at the table's end."""
+    rows = _documents(storage, table, after, limit)
+    storage.documents.fill(index.place, [(_key(table, index, row), row.id) for row in rows])
+    return rows[-1].id if len(rows) == limit else None
+
+
+def all_documents(storage: Storage, table: TableInfo, chunk: int = FILL_CHUNK) -> Iterator[ScanRow]:
+    """Every document of a table by id, fetched in chunks."""
+    after: str | None = None
+    while True:
+        rows = _documents(storage, table, after, chunk)
+        yield from rows
+        if len(rows) < chunk:
+            return
+        after = rows[-1].id
+
+
+def _documents(storage: Storage, table: TableInfo, after: str | None, limit: int) -> list[ScanRow]:
+    rest = EVERYTHING if after is None else KeyRange(after.encode() + b"\0", None)
+    return storage.documents.scan(table.place, table.place, rest, limit, descending=False)
+
+
+def _key(table: TableInfo, index: IndexInfo, row: ScanRow) -> bytes:
+    document: Any = decode(row.data)
+    return table.keys_of(document, row.creation_time, row.id)[index.number]

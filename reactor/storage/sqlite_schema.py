@@ -1,0 +1,168 @@
+"""The structure of the SQLite file: system tables, tables, indexes, and the views that tools show (engine A12).
+
+Physical names carry the number, so users' names can be anything: `t_10001_messages`, `i_7_by_channel`. For Datasette and
+sqlite-utils a view under the user's own name shows the fields as columns, where that name is free.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import sqlite_utils
+
+from reactor.errors import StorageError
+from reactor.storage.sqlite_connection import SqliteConnection
+from reactor.storage.storage import IndexRow, TableRow
+from reactor.values.names import is_identifier
+
+# ruff: noqa: S608 -- places and field names are identifiers by construction; SQL cannot bind names
+
+APPLICATION_ID = 0x52435452  # "RCTR": tells our files from anyone's
+FORMAT = 1
+
+_SYSTEM = (
+    """CREATE TABLE _head (
+        one INTEGER PRIMARY KEY CHECK (one = 1), ts INTEGER NOT NULL, epoch INTEGER NOT NULL, boot TEXT NOT NULL,
+        bundle TEXT NOT NULL, created INTEGER NOT NULL, catalog INTEGER NOT NULL)""",
+    "INSERT INTO _head VALUES (1, 0, 0, '', '', 0, 0)",
+    "CREATE TABLE _tables (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, place TEXT NOT NULL)",
+    """CREATE TABLE _indexes (
+        number INTEGER PRIMARY KEY, table_number INTEGER NOT NULL REFERENCES _tables, name TEXT NOT NULL,
+        fields TEXT NOT NULL, state TEXT NOT NULL, place TEXT NOT NULL, UNIQUE (table_number, name))""",
+    """CREATE TABLE _log (
+        ts INTEGER PRIMARY KEY, prev_ts INTEGER NOT NULL, batch_ts INTEGER NOT NULL, source TEXT NOT NULL,
+        keys BLOB NOT NULL, documents BLOB NOT NULL)""",
+    "CREATE TABLE _sessions (number INTEGER PRIMARY KEY, session TEXT NOT NULL UNIQUE, last INTEGER NOT NULL)",
+    "CREATE INDEX _sessions_by_last ON _sessions (last)",
+    """CREATE TABLE _session_requests (
+        session INTEGER NOT NULL, request INTEGER NOT NULL, ts INTEGER NOT NULL, binding BLOB NOT NULL,
+        outcome BLOB NOT NULL, PRIMARY KEY (session, request)) WITHOUT ROWID""",
+    "CREATE TABLE _calls (call INTEGER PRIMARY KEY, outcome BLOB NOT NULL)",
+)
+
+_VIEW_ID, _VIEW_TIME = "_id", "_creationTime"
+
+
+def slug(name: str) -> str:
+    """What is safe of a name in every engine: lower case, short."""
+    return re.sub(r"[^a-z0-9_]", "_", name.lower())[:40]
+
+
+def ensure_system_tables(connection: SqliteConnection) -> None:
+    """Make a new file ours, inside an open batch. Raises StorageError for a file that is someone else's or newer."""
+    ours, version, objects = connection.rows(
+        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), "
+        "(SELECT count(*) FROM sqlite_master)"
+    )[0]
+    if ours == APPLICATION_ID:
+        if version != FORMAT:
+            raise StorageError(
+                f"{connection.path} has data format {version}, this release of reactor reads {FORMAT}. "
+                "Use the release that wrote it, or export there and import here."
+            )
+        return
+    if objects:
+        raise StorageError(f"{connection.path} is not a reactor database. Name another file or data folder.")
+    with connection.structure_change() as db:
+        for statement in _SYSTEM:
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+class SqliteStructure:
+    """Implements storage.Structure."""
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self._connection = connection
+
+    def tables(self) -> list[TableRow]:
+        return [
+            TableRow(*row) for row in self._connection.rows("SELECT number, name, place FROM _tables ORDER BY number")
+        ]
+
+    def indexes(self) -> list[IndexRow]:
+        rows = self._connection.rows(
+            "SELECT number, table_number, name, fields, state, place FROM _indexes ORDER BY number"
+        )
+        return [
+            IndexRow(number, table, name, tuple(orjson.loads(fields)), state, place)
+            for number, table, name, fields, state, place in rows
+        ]
+
+    def create_table(self, number: int, name: str) -> TableRow:
+        table = TableRow(number, name, f"t_{number}_{slug(name)}")
+        with self._connection.structure_change() as db:
+            _make_room(db, table.place)
+            db.execute(
+                f'CREATE TABLE "{table.place}" (_id TEXT PRIMARY KEY, _creationTime REAL NOT NULL, doc TEXT NOT NULL) '
+                "WITHOUT ROWID"
+            )
+            db.execute("INSERT INTO _tables VALUES (?, ?, ?)", table)
+            _show(db, table, ())
+        return table
+
+    def describe_table(self, table: TableRow, fields: Sequence[str]) -> None:
+        with self._connection.structure_change() as db:
+            _show(db, table, fields)
+
+    def create_index(self, row: IndexRow, table: TableRow) -> IndexRow:
+        is_table = row.name == "by_id"
+        place = table.place if is_table else f"i_{row.number}_{slug(row.name)}"
+        index = row._replace(place=place)
+        with self._connection.structure_change() as db:
+            if not is_table:
+                _make_room(db, place)
+                db.execute(f'CREATE TABLE "{place}" (key BLOB PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID')
+            db.execute(
+                "INSERT INTO _indexes VALUES (?, ?, ?, ?, ?, ?)",
+                (index.number, index.table, index.name, orjson.dumps(index.fields).decode(), index.state, place),
+            )
+        return index
+
+    def set_ready(self, index: IndexRow) -> None:
+        self._connection.run("UPDATE _indexes SET state = 'ready' WHERE number = ?", (index.number,))
+
+    def drop_index(self, index: IndexRow) -> None:
+        with self._connection.structure_change() as db:
+            db.execute(
+                "UPDATE _indexes SET state = 'dropped', name = name || '#' || number WHERE number = ?", (index.number,)
+            )
+            db.table(index.place).drop()
+
+
+def _make_room(db: sqlite_utils.Database, place: str) -> None:
+    """A view under a user's name may look like one of our names; it gives way."""
+    for view in db.view_names():
+        if view.lower() == place:
+            db.view(view).drop()
+
+
+def _show(db: sqlite_utils.Database, table: TableRow, fields: Sequence[str]) -> None:
+    """Make or renew the view of a table, unless its name is taken or none SQLite allows."""
+    select = _view_sql(table.place, fields)
+    taken: list[tuple[Any, ...]] = db.execute(
+        "SELECT name, type, sql FROM sqlite_master WHERE lower(name) = ?", (table.name.lower(),)
+    ).fetchall()
+    for name, kind, sql in taken:
+        if kind != "view" or f'FROM "{table.place}"' not in sql:
+            return
+        if sql.endswith(select):
+            return
+        db.view(name).drop()
+    if not table.name.lower().startswith("sqlite_"):
+        db.create_view(table.name, select)
+
+
+def _view_sql(place: str, fields: Sequence[str]) -> str:
+    names = {_VIEW_ID.lower(), _VIEW_TIME.lower()}
+    columns = [f'"{_VIEW_ID}"', f'"{_VIEW_TIME}"']
+    for name in fields:
+        if name.lower() not in names and is_identifier(name):
+            names.add(name.lower())
+            columns.append(f'json_extract(doc, \'$."{name}"\') AS "{name}"')
+    columns.append(f'doc AS "{"_document" if "document" in names else "document"}"')
+    return f'SELECT {", ".join(columns)} FROM "{place}"'

@@ -1,0 +1,266 @@
+"""Storage: the port. What the database room asks of an engine, and the records that pass between them.
+
+Theory of operation. One process writes: it takes a batch (`begin_batch` … `commit` or `abandon`), and inside it a
+savepoint per call. Readers take a snapshot (`begin_read` … `end_read`) and see whole batches only. An engine error is
+sticky (engine A1): after it, every method raises BatchFailed, whatever anyone has caught, and the process must end;
+what was committed is settled by reading (A3). A `place` is the engine's own name of a table or index; callers keep it
+and hand it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+from reactor.errors import StorageError
+from reactor.footprint.key_range import KeyRange
+
+IndexState = Literal["backfilling", "ready", "dropped"]
+
+
+class BatchFailed(StorageError):
+    """The engine failed inside a batch: nothing of it may be answered, and the process has to end (engine A1, A14)."""
+
+    tag: ClassVar[str] = "BatchFailed"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The one row that says what is true: read when a batch or a snapshot begins, written with each commit."""
+
+    ts: int  # end of the newest batch
+    epoch: int  # which writer owns the database; rises with every writer
+    boot: str  # the server process of that writer: call ids are unique within it
+    bundle: str  # the user's code; "" before the first push
+    created: int  # the newest `_creationTime`, in steps of 2^-10 ms
+    catalog: int  # rises whenever a table or an index comes, goes or changes state
+
+
+class TableRow(NamedTuple):
+    """A table of documents."""
+
+    number: int
+    name: str
+    place: str
+
+
+class IndexRow(NamedTuple):
+    """An index. The one named `by_id` is the table itself: its place is the table's."""
+
+    number: int
+    table: int
+    name: str
+    fields: tuple[str, ...]
+    state: IndexState
+    place: str
+
+
+class DocumentRow(NamedTuple):
+    """A document found by id."""
+
+    creation_time: float
+    data: bytes
+
+
+class ScanRow(NamedTuple):
+    """A document found in an index, with the key it stands under."""
+
+    key: bytes
+    id: str
+    creation_time: float
+    data: bytes
+
+
+class LogRow(NamedTuple):
+    """One writing call, as the durable log keeps it."""
+
+    ts: int
+    prev_ts: int
+    batch_ts: int
+    source: str
+    keys: Mapping[int, Sequence[bytes]]
+    documents: Mapping[str, bytes | None]  # id → new document, None when it was deleted
+
+
+class RequestRow(NamedTuple):
+    """What a client's mutation came to (engine A13)."""
+
+    ts: int
+    binding: bytes
+    outcome: bytes
+
+
+class Documents(Protocol):
+    """Documents and their index rows. Every write is whole: document and rows, or BatchFailed."""
+
+    def get(self, table: str, id: str) -> DocumentRow | None:
+        """The document with that id in the table at that place."""
+        ...
+
+    def scan(self, table: str, index: str, within: KeyRange, limit: int, *, descending: bool) -> list[ScanRow]:
+        """At most `limit` documents in key order. `index` is the table's own place for `by_id`."""
+        ...
+
+    def insert(self, table: str, id: str, creation_time: float, data: bytes, keys: Iterable[tuple[str, bytes]]) -> None:
+        """Add a document whose id is not there, and a row in each index (place, key)."""
+        ...
+
+    def replace(
+        self,
+        table: str,
+        id: str,
+        data: bytes,
+        gone: Iterable[tuple[str, bytes]],
+        come: Iterable[tuple[str, bytes]],
+    ) -> None:
+        """Give a document new bytes, take index rows away and add others."""
+        ...
+
+    def delete(self, table: str, id: str, keys: Iterable[tuple[str, bytes]]) -> None:
+        """Remove a document and its index rows."""
+        ...
+
+    def fill(self, index: str, rows: Iterable[tuple[bytes, str]]) -> None:
+        """Add rows (key, id) to an index being filled; those already there are left alone."""
+        ...
+
+
+class Structure(Protocol):
+    """Tables and indexes: which there are, and changing that, inside a batch."""
+
+    def tables(self) -> list[TableRow]: ...
+
+    def indexes(self) -> list[IndexRow]:
+        """Dropped ones included: their numbers are used up, though their names are free."""
+        ...
+
+    def create_table(self, number: int, name: str) -> TableRow:
+        """A new, empty table, seen in tools under its name where that is free."""
+        ...
+
+    def describe_table(self, table: TableRow, fields: Sequence[str]) -> None:
+        """Say which fields its documents have, for tools that look into the file."""
+        ...
+
+    def create_index(self, row: IndexRow, table: TableRow) -> IndexRow:
+        """A new index; `row.place` is ignored, the answer has the real one."""
+        ...
+
+    def set_ready(self, index: IndexRow) -> None:
+        """The index holds every document and may be read."""
+        ...
+
+    def drop_index(self, index: IndexRow) -> None: ...
+
+
+class Log(Protocol):
+    """The durable log of commits."""
+
+    def append(self, rows: Sequence[LogRow]) -> None: ...
+
+    def after(self, ts: int) -> list[LogRow]:
+        """Rows later than `ts`, in order. A gap shows in the first row's `prev_ts`."""
+        ...
+
+    def oldest(self) -> int | None:
+        """Timestamp of the first row."""
+        ...
+
+    def trim(self, before: int, limit: int) -> None:
+        """Forget at most `limit` rows older than `before`."""
+        ...
+
+
+class Requests(Protocol):
+    """Mutations of clients that must not run twice."""
+
+    def find(self, session: str, request: int) -> RequestRow | None: ...
+
+    def add(self, session: str, request: int, row: RequestRow) -> None:
+        """Remember it; the oldest ones of a session past the number kept are forgotten now and then."""
+        ...
+
+    def expire(self, before: int, limit: int) -> None:
+        """Forget at most `limit` sessions whose last mutation is older than `before`."""
+        ...
+
+
+class Calls(Protocol):
+    """Outcomes of the server's own call ids, kept until the server has them (engine A3). All are of one boot."""
+
+    def add(self, outcomes: Iterable[tuple[int, bytes]]) -> None: ...
+
+    def find(self, ids: Iterable[int]) -> dict[int, bytes]: ...
+
+    def forget(self, ids: Iterable[int]) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+class Storage(Protocol):
+    """An open database."""
+
+    @property
+    def documents(self) -> Documents: ...
+
+    @property
+    def structure(self) -> Structure: ...
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def requests(self) -> Requests: ...
+
+    @property
+    def calls(self) -> Calls: ...
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The engine error that ended this connection's usefulness, once there was one."""
+        ...
+
+    def fail(self, error: BaseException) -> BatchFailed:
+        """Make `error` sticky; the result is what to raise."""
+        ...
+
+    def read_head(self) -> Head:
+        """The head as of the open batch or snapshot, or of now."""
+        ...
+
+    def begin_read(self) -> Head:
+        """Open a snapshot."""
+        ...
+
+    def end_read(self) -> None: ...
+
+    def begin_batch(self, epoch: int) -> Head:
+        """Open a batch. Raises StaleWriter or ForeignCommit when somebody else has written."""
+        ...
+
+    def savepoint(self, depth: int) -> None:
+        """Begin a call (depth 0) or a nested one. Must be ended by `release` or `rollback` of the same depth."""
+        ...
+
+    def release(self, depth: int) -> None: ...
+
+    def rollback(self, depth: int) -> None: ...
+
+    def commit(self, head: Head) -> None:
+        """Write the head and make everything durable. If it raises, the outcome is unknown (engine A14)."""
+        ...
+
+    def abandon(self) -> None:
+        """Undo the batch. Never raises."""
+        ...
+
+    def checkpoint(self) -> int:
+        """Move the write-ahead log into the database; bytes that could not be moved. Call it outside a batch."""
+        ...
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log on disk."""
+        ...
+
+    def close(self) -> None: ...

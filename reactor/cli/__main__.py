@@ -1,0 +1,5 @@
+"""`python -m reactor.cli` is `reactor`."""
+
+from reactor.cli.main import main
+
+main()

@@ -1,0 +1,160 @@
+"""Host: one project being served by this process, in development with every save pushed.
+
+The assembly of Application, server, watcher and deployer for `reactor dev` and `reactor serve`; decides only their
+order. First the code must load; in development a project that does not is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import time
+from collections.abc import AsyncGenerator, Awaitable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import codegen
+from reactor.application import Application
+from reactor.cli.address_file import AddressFile
+from reactor.cli.terminal import Terminal
+from reactor.definitions.manifest import Manifest
+from reactor.deploy.deployer import Deployer
+from reactor.deploy.watcher import Watcher
+from reactor.errors import BundleBroken, ReactorError, SchemaViolation
+from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.server.app import run_server
+from reactor.server.listening import Address
+from reactor.server.settings import ServerSettings
+from reactor.storage.admin_key import FILE_NAME as ADMIN_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What is served, and how."""
+
+    root: Path
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 3210
+    limits: Limits = DEFAULT_LIMITS
+    dev: bool = True  # errors in full, every save pushed, types written
+    types: bool = True  # write functions/_generated
+
+
+class AddressTaken(ReactorError):
+    """Somebody else listens there, or the address is not ours to have."""
+
+    tag = "AddressTaken"
+
+
+class Host:
+    """Made once per command; `serve` or `push_once`."""
+
+    def __init__(self, options: HostOptions, terminal: Terminal) -> None:
+        self._options = options
+        self._terminal = terminal
+        self._application = Application(options.root, options.data, limits=options.limits, redact=not options.dev)
+
+    async def serve(self) -> None:
+        """Serve until SIGINT or SIGTERM. Raises ReactorError for what a person has to mend first."""
+        options = self._options
+        _check_address(options.host, options.port)
+        with _terminated_by_cancelling():
+            if not options.dev:
+                await self._start()
+                await self._run()
+                return
+            async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
+                await self._start_when_it_loads(changes)
+                deployer = Deployer(
+                    self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
+                )
+                await self._run(deployer.follow(changes))
+
+    async def push_once(self) -> None:
+        """Load, bring the data folder up to it, write types; serve nothing."""
+        with _terminated_by_cancelling():
+            await self._start()
+            await self._application.stop()
+
+    async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> None:
+        while True:
+            try:
+                return await self._start()
+            except (BundleBroken, SchemaViolation) as error:
+                self._terminal.failed(error)
+                self._terminal.warn("Waiting for the next save …")
+            await anext(changes)
+
+    async def _start(self) -> None:
+        started = time.monotonic()
+        new_key = not (self._options.data / ADMIN_KEY).exists()
+        await self._application.start()
+        manifest = self._application.manifest
+        self._terminal.loaded(manifest, time.monotonic() - started)
+        self._terminal.generated(self._generate(manifest))
+        if new_key:
+            self._terminal.say(f"made an admin key: {self._options.data / ADMIN_KEY}")
+
+    def _generate(self, manifest: Manifest) -> list[str]:
+        if not (self._options.dev and self._options.types):
+            return []
+        return codegen.write(self._options.root / "functions" / "_generated", codegen.typescript.render(manifest))
+
+    async def _run(self, *beside: Awaitable[None]) -> None:
+        """Serve a started application until told to stop, or until something beside it fails; then stop it."""
+        options, application = self._options, self._application
+        address_file = AddressFile(options.data)
+
+        def on_listening(address: Address) -> None:
+            address_file.write(address.url)
+            print(f"reactor ready at {address.url}", flush=True)
+
+        settings = ServerSettings(dev=options.dev, redact=not options.dev)
+        server = run_server(application, options.host, options.port, settings=settings, on_listening=on_listening)
+        tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(each) for each in (server, *beside)]
+        try:
+            with address_file.cleared():
+                done, _ = await asyncio.wait((*tasks, application.failed), return_when=asyncio.FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+        except OSError as error:
+            raise _taken(options.host, options.port, error) from error
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await application.stop()
+
+
+@contextlib.contextmanager
+def _terminated_by_cancelling() -> Iterator[None]:
+    """SIGTERM cancels this task, as SIGINT does, so that what was started is stopped in order."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Fail now rather than after loading. That the address is free now is no promise: binding may still fail."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise _taken(host, port, error) from error
+
+
+def _taken(host: str, port: int, error: OSError) -> ReactorError:
+    if error.errno == errno.EADDRINUSE:
+        return AddressTaken(
+            f"Port {port} is in use. Stop what listens there, or choose another: --port {port + 1}, or REACTOR_PORT."
+        )
+    return AddressTaken(f"Cannot listen at {host}:{port}: {error.strerror or error}.")

@@ -1,0 +1,184 @@
+"""The `reactor` command. Each subcommand reads its options, calls one thing, and chooses the exit status.
+
+0: done. 1: it failed, and the terminal says why. 2: it was asked wrongly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+import uvloop
+
+import codegen
+from reactor.cli.host import Host, HostOptions
+from reactor.cli.remote import CallResult, Remote, reaching
+from reactor.cli.settings import ProjectSettings
+from reactor.cli.terminal import Terminal
+from reactor.errors import DefinitionError, ReactorError
+from reactor.execution.loader import load_bundle
+
+app = typer.Typer(
+    name="reactor",
+    help="A reactive backend you write in Python.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Port = Annotated[
+    int, typer.Option(envvar="REACTOR_PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
+]
+HostName = Annotated[str, typer.Option("--host", envvar="REACTOR_HOST", help="The address to listen at.")]
+Data = Annotated[Path, typer.Option("--data", help="The folder that keeps the data.", file_okay=False)]
+T = TypeVar("T")
+DATA = Path(".reactor")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    try:
+        app()
+    except ReactorError as error:
+        Terminal(Path.cwd()).failed(error)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+) -> None:
+    if show_version:
+        print(f"reactor {version('reactor-backend')}")
+        raise typer.Exit
+
+
+@app.command()
+def dev(
+    port: Port = 3210,
+    host: HostName = "127.0.0.1",
+    data: Data = DATA,
+    once: Annotated[bool, typer.Option("--once", help="Push once and end, without serving.")] = False,
+    types: Annotated[bool, typer.Option("--codegen/--no-codegen", help="Write functions/_generated.")] = True,
+) -> None:
+    """Serve this project and push every save."""
+    root = _project_root()
+    limits = ProjectSettings.read(root).limits
+    options = HostOptions(root, _absolute(data), host, port, limits, dev=True, types=types)
+    terminal = Terminal(root)
+    terminal.log_from("reactor")
+    service = Host(options, terminal)
+    if once:
+        _run(service.push_once())
+    else:
+        _run(service.serve(), interrupted=0)
+
+
+@app.command()
+def serve(port: Port = 3210, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
+    """Serve this project as it is now; what went wrong inside a function stays in the log."""
+    root = _project_root()
+    limits = ProjectSettings.read(root).limits
+    terminal = Terminal(root)
+    terminal.log_from("reactor")
+    _run(Host(HostOptions(root, _absolute(data), host, port, limits, dev=False), terminal).serve(), interrupted=0)
+
+
+@app.command()
+def run(
+    path: Annotated[str, typer.Argument(help="The function: `users:getCurrentUser` or `users:get_current_user`.")],
+    args: Annotated[str, typer.Argument(help="Its arguments, a JSON object.")] = "{}",
+    identity: Annotated[
+        str | None, typer.Option(help="The user to call it as: a JSON object with at least `subject`.")
+    ] = None,
+    data: Data = DATA,
+    url: Annotated[str | None, typer.Option(envvar="REACTOR_URL", help="A server elsewhere.")] = None,
+    admin_key: Annotated[
+        str | None, typer.Option(envvar="REACTOR_ADMIN_KEY", help="Its admin key.", show_envvar=True)
+    ] = None,
+) -> None:
+    """Call a function as the operator, internal ones included, and print its result as JSON.
+
+    Uses the server of this project if one is running, else starts one for the call.
+    """
+    arguments = _json_object(args, "the arguments")
+    user = None if identity is None else _json_object(identity, "--identity")
+    if url is None:
+        root = _project_root()
+        result = _run(_call_here(root, _absolute(data), path, arguments, user))
+    elif admin_key is None:
+        raise typer.BadParameter("a server elsewhere needs its admin key: --admin-key, or REACTOR_ADMIN_KEY")
+    else:
+        result = _run(_call_there(url, admin_key, path, arguments, user))
+    for line in result.log_lines:
+        print(line, file=sys.stderr)
+    if result.error is not None:
+        print(result.error.rstrip(), file=sys.stderr)
+        raise typer.Exit(1)
+    print(orjson.dumps(result.value, option=orjson.OPT_INDENT_2).decode())
+
+
+@app.command("codegen")
+def write_types() -> None:
+    """Write functions/_generated without starting anything."""
+    root = _project_root()
+    manifest = load_bundle(root).manifest
+    changed = codegen.write(root / "functions" / "_generated", codegen.typescript.render(manifest))
+    terminal = Terminal(root)
+    terminal.generated(changed)
+    if not changed:
+        terminal.say("functions/_generated is up to date")
+
+
+async def _call_here(
+    root: Path, data: Path, path: str, args: dict[str, Any], identity: dict[str, Any] | None
+) -> CallResult:
+    async with reaching(root, data, limits=ProjectSettings.read(root).limits) as remote:
+        return await remote.call(path, args, identity)
+
+
+async def _call_there(
+    url: str, admin_key: str, path: str, args: dict[str, Any], identity: dict[str, Any] | None
+) -> CallResult:
+    async with Remote(url, admin_key) as remote:
+        return await remote.call(path, args, identity)
+
+
+def _project_root() -> Path:
+    root = Path.cwd()
+    if not (root / "functions").is_dir() and not (root / "schema.py").is_file():
+        raise DefinitionError(
+            f"There is no functions/ and no schema.py in {root}: run this in the folder of a project, or start one "
+            "with functions/hello.py."
+        )
+    return root
+
+
+def _absolute(data: Path) -> Path:
+    return Path.cwd() / data
+
+
+def _json_object(text: str, what: str) -> dict[str, Any]:
+    try:
+        tree = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise typer.BadParameter(f"{what} must be JSON: {error}") from None
+    if not isinstance(tree, dict):
+        raise typer.BadParameter(f"{what} must be a JSON object, like '{{\"limit\": 10}}'")
+    return tree
+
+
+def _run(work: Coroutine[Any, Any, T], *, interrupted: int = 130) -> T:
+    """Run to the end. `interrupted` is the status when told to stop before it."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(interrupted) from None

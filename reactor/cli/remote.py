@@ -1,0 +1,129 @@
+"""Remote: a reactor server as an operator calls it, over HTTP with the admin key; started for the call if none runs."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import orjson
+
+from reactor.application import Application
+from reactor.cli.address_file import AddressFile
+from reactor.errors import BadRequest, Forbidden, NotFound, ReactorError
+from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.server.app import build_app
+from reactor.server.listening import listening
+from reactor.storage.admin_key import AdminKey
+
+CONNECT_SECONDS = 5.0
+DEFAULT_ISSUER = "https://reactor.invalid"  # of an identity given on the command line without one
+
+
+class Unreachable(ReactorError):
+    """The server does not answer, or not as one of ours."""
+
+    tag = "Unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What a call came to. `error` is None for one that succeeded."""
+
+    value: Any  # JSON, with $integer and $bytes where JSON has no word
+    error: str | None
+    log_lines: Sequence[str]
+
+
+class Remote:
+    """A server at a URL. An async context manager: it keeps its connection."""
+
+    def __init__(self, url: str, admin_key: str) -> None:
+        self._url = url.rstrip("/")
+        self._admin_key = admin_key
+        # A function may take as long as it likes: only connecting is bounded.
+        self._client = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def answers(self) -> bool:
+        """Whether a server is there."""
+        try:
+            response = await self._client.get(f"{self._url}/instance_name", timeout=CONNECT_SECONDS)
+        except httpx.TransportError:
+            return False
+        return response.is_success
+
+    async def call(self, path: str, args: dict[str, Any], identity: dict[str, Any] | None = None) -> CallResult:
+        """Run any function, internal ones included, as the operator or as the user `identity` describes.
+
+        Raises Unreachable when nobody answers, and CallerErrors for what the server refuses to look at.
+        """
+        body = {"path": path, "args": args, "format": "convex_encoded_json"}
+        try:
+            response = await self._client.post(
+                f"{self._url}/api/function",
+                content=orjson.dumps(body),
+                headers={"Content-Type": "application/json", "Authorization": self._authorization(identity)},
+            )
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
+        if not response.is_success:
+            raise _refusal(response)
+        result = orjson.loads(response.content)
+        failed = result["status"] != "success"
+        return CallResult(
+            value=None if failed else result["value"],
+            error=result["errorMessage"] if failed else None,
+            log_lines=result.get("logLines", ()),
+        )
+
+    def _authorization(self, identity: dict[str, Any] | None) -> str:
+        if identity is None:
+            return f"Convex {self._admin_key}"
+        if "tokenIdentifier" not in identity:
+            identity = {"issuer": DEFAULT_ISSUER, **identity}
+        return f"Convex {self._admin_key}:{base64.b64encode(orjson.dumps(identity)).decode()}"
+
+
+def _refusal(response: httpx.Response) -> ReactorError:
+    try:
+        tree = orjson.loads(response.content)
+        code, message = tree["code"], tree["message"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return Unreachable(f"{response.url} is no reactor server: it answered {response.status_code}.")
+    if response.status_code == 403:
+        return Forbidden(code, f"{message} (is the admin key the one of this server?)")
+    return NotFound(code, message) if response.status_code == 404 else BadRequest(code, message)
+
+
+@contextlib.asynccontextmanager
+async def reaching(root: Path, data: Path, *, limits: Limits = DEFAULT_LIMITS) -> AsyncGenerator[Remote, None]:
+    """The server of this data folder while the block runs; one is started for it if none is running."""
+    url = AddressFile(data).read()
+    if url is not None:
+        async with Remote(url, AdminKey.at(data).text) as remote:
+            if await remote.answers():
+                yield remote
+                return
+    application = Application(root, data, limits=limits)
+    await application.start()
+    try:
+        async with (
+            listening(build_app(application), limits=limits) as address,
+            Remote(address.url, AdminKey.at(data).text) as remote,
+        ):
+            yield remote
+    finally:
+        await application.stop()

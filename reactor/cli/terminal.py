@@ -1,0 +1,78 @@
+"""Terminal: everything the commands say to a person. Results for programs go to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from reactor.definitions.manifest import Manifest
+from reactor.deploy.deployer import DeployReport, Pushed
+from reactor.errors import BundleBroken, ReactorError
+
+
+class Terminal:
+    """Where a person reads along."""
+
+    def __init__(self, root: Path, console: Console | None = None) -> None:
+        self._root = root
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def log_from(self, name: str, level: int = logging.INFO) -> None:
+        """Show the records of a logger from now on."""
+        handler = RichHandler(console=self._console, show_path=False, log_time_format="%H:%M:%S", rich_tracebacks=False)
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+
+    def say(self, text: str) -> None:
+        """A line of no great weight."""
+        self._console.print(f"[dim]  {escape(text)}[/dim]")
+
+    def loaded(self, manifest: Manifest, seconds: float) -> None:
+        """The project runs for the first time."""
+        tables, functions = len(manifest.tables), len(manifest.functions)
+        self._done(f"{tables} {_plural('table', tables)}, {functions} {_plural('function', functions)}", seconds)
+
+    def generated(self, names: Sequence[str]) -> None:
+        """Client types were written."""
+        if names:
+            self.say(f"wrote functions/_generated: {', '.join(names)}")
+
+    def report(self, report: DeployReport) -> None:
+        """What came of a push."""
+        files = ", ".join(sorted(self._relative(path) for path in report.changed)) or "push"
+        if not isinstance(report, Pushed):
+            self.failed(report.error)
+            self._console.print(f"[red]✗[/red] {escape(files)}: not live. What ran before runs on.")
+            return
+        self._done(files, report.seconds)
+        for line in report.plan.lines():
+            self.say(line)
+        self.generated(report.generated)
+
+    def failed(self, error: ReactorError) -> None:
+        """Something could not be done; broken user code shows its traceback."""
+        if isinstance(error, BundleBroken):
+            self._console.print(error.traceback.rstrip(), markup=False, style="red")
+        else:
+            self._console.print(f"[red]error:[/red] {escape(str(error))}")
+
+    def warn(self, text: str) -> None:
+        """Something a person should know."""
+        self._console.print(f"[yellow]{escape(text)}[/yellow]")
+
+    def _done(self, what: str, seconds: float) -> None:
+        self._console.print(f"[green]✓[/green] {escape(what)} [dim]({seconds * 1000:.0f} ms)[/dim]")
+
+    def _relative(self, path: Path) -> str:
+        return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else str(path)
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"

@@ -1,0 +1,76 @@
+"""Plans, prices and bounds: the numbers of the business."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from schema import Plan
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class PlanLimits:
+    """What a plan includes; credits are granted once a month."""
+
+    credits: float
+    storage_bytes: int
+    api_access: bool = False
+    webhooks: bool = False
+    collaboration: bool = False
+
+
+PLAN_LIMITS: dict[Plan, PlanLimits] = {
+    "free": PlanLimits(credits=10, storage_bytes=1 * GIB),
+    "pro": PlanLimits(credits=500, storage_bytes=100 * GIB, api_access=True, webhooks=True),
+    "enterprise": PlanLimits(credits=2000, storage_bytes=500 * GIB, api_access=True, webhooks=True, collaboration=True),
+}
+
+# Credits for one image of at most a megapixel. The cheap models are what ten free credits can buy.
+PRICES: dict[str, float] = {
+    "flux-pro": 100,
+    "flux-max": 120,
+    "flux-flex": 80,
+    "flux-klein": 40,
+    "riverflow-fast": 30,
+    "riverflow-standard": 50,
+    "riverflow-max": 90,
+    "seedream": 25,
+    "openai/dall-e-3": 5,
+    "midjourney": 4,
+    "stability-ai/sdxl": 3,
+    "openai/dall-e-2": 2,
+    "stable-diffusion": 1,
+}
+UNKNOWN_MODEL_PRICE: float = 50
+
+# The names OpenRouter gives the same models.
+ALIASES = {
+    "black-forest-labs/flux.2-pro": "flux-pro",
+    "black-forest-labs/flux.2-max": "flux-max",
+    "black-forest-labs/flux.2-flex": "flux-flex",
+    "black-forest-labs/flux.2-klein-4b": "flux-klein",
+    "sourceful/riverflow-v2-fast-preview": "riverflow-fast",
+    "sourceful/riverflow-v2-standard-preview": "riverflow-standard",
+    "sourceful/riverflow-v2-max-preview": "riverflow-max",
+    "bytedance-seed/seedream-4.5": "seedream",
+}
+
+MEGAPIXEL = 1_048_576
+DEFAULT_WIDTH = DEFAULT_HEIGHT = 1024
+DEFAULT_STEPS = 30
+DEFAULT_GUIDANCE = 7.5
+DEFAULT_NUM_IMAGES = 1
+
+MAX_PROMPT = 2000  # characters
+MIN_SIDE, MAX_SIDE = 256, 2048  # pixels
+MAX_IMAGES = 4  # of one job
+MAX_ACTIVE_JOBS = 10  # of one user
+
+
+def price_of(model: str, width: int, height: int, num_images: int) -> float:
+    """The credits a job costs: an image above a megapixel costs as many times more, rounded up."""
+    each = PRICES.get(ALIASES.get(model, model), UNKNOWN_MODEL_PRICE)
+    pixels = width * height
+    if pixels > MEGAPIXEL:
+        each = ceil(each * pixels / MEGAPIXEL)
+    return each * num_images

@@ -3,10 +3,11 @@
 import functools
 import math
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import orjson
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reactor.errors import InvalidValue
@@ -27,6 +28,12 @@ from reactor.values.value import (
 )
 
 SAFE = 2**53 - 1
+
+
+def every(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """`given`, without a time for each example: on a busy machine a slow one is no fault."""
+    return lambda test: settings(deadline=None)(given(*strategies)(test))
+
 
 int64s = st.builds(Int64, st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), 2**63 - 1, 0, 1, -1]))
 numbers = (
@@ -122,7 +129,7 @@ def compare(a: Any, b: Any) -> int:
     return 0
 
 
-@given(values, values)
+@every(values, values)
 @example("a", "a\x00")
 @example(["a"], ["a\x00"])
 @example("\uffff", "\U00010000")
@@ -134,14 +141,14 @@ def test_keys_compare_as_values_do(a: Any, b: Any) -> None:
     assert (x > y) - (x < y) == compare(a, b)
 
 
-@given(st.lists(st.lists(values | st.just(UNDEFINED), min_size=3, max_size=3), max_size=8))
+@every(st.lists(st.lists(values | st.just(UNDEFINED), min_size=3, max_size=3), max_size=8))
 def test_index_keys_sort_rows_field_by_field(rows: list[list[Any]]) -> None:
     by_key = sorted(rows, key=index_key)
     by_comparison = sorted(rows, key=functools.cmp_to_key(compare_sequences))
     assert list(map(index_key, by_key)) == list(map(index_key, by_comparison))
 
 
-@given(st.lists(values, max_size=2), st.lists(values, max_size=3))
+@every(st.lists(values, max_size=2), st.lists(values, max_size=3))
 def test_a_prefix_range_holds_exactly_the_keys_with_those_first_parts(prefix: list[Any], row: list[Any]) -> None:
     start = index_key(prefix)
     end = prefix_end(start)
@@ -150,7 +157,7 @@ def test_a_prefix_range_holds_exactly_the_keys_with_those_first_parts(prefix: li
     assert inside == begins_so
 
 
-@given(
+@every(
     st.binary(max_size=4) | st.text("\xfe\xff", max_size=4).map(lambda t: t.encode("latin-1")), st.binary(max_size=4)
 )
 def test_the_end_of_a_prefix_is_past_it_and_least(prefix: bytes, other: bytes) -> None:
@@ -161,7 +168,7 @@ def test_the_end_of_a_prefix_is_past_it_and_least(prefix: bytes, other: bytes) -
 # ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@given(values)
+@every(values)
 def test_a_value_written_and_read_is_the_same_value(value: Value) -> None:
     data = encode(value)
     assert canonical(decode(data)) == canonical(value)
@@ -169,7 +176,7 @@ def test_a_value_written_and_read_is_the_same_value(value: Value) -> None:
     assert encode(decode(data)) == data
 
 
-@given(values)
+@every(values)
 def test_the_tree_form_says_the_same_as_the_bytes(value: Value) -> None:
     before = canonical(value)
     tree = to_json(value)
@@ -178,7 +185,7 @@ def test_the_tree_form_says_the_same_as_the_bytes(value: Value) -> None:
     assert canonical(value) == before
 
 
-@given(values, values)
+@every(values, values)
 def test_bytes_are_equal_exactly_when_values_are(a: Value, b: Value) -> None:
     assert (encode(a) == encode(b)) == (canonical(a) == canonical(b)) == (compare(a, b) == 0)
 
@@ -197,7 +204,7 @@ json_trees: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(json_trees, st.booleans())
+@every(json_trees, st.booleans())
 def test_reading_any_json_gives_a_writable_value_or_a_refusal_and_text_and_tree_agree(tree: Any, escaped: bool) -> None:
     text = orjson.dumps(tree)
     if escaped:
@@ -215,12 +222,12 @@ def test_reading_any_json_gives_a_writable_value_or_a_refusal_and_text_and_tree_
         assert canonical(decode(encode(value))) == expected
 
 
-@given(values)
+@every(values)
 def test_a_value_within_the_limits_passes_and_is_measured(value: Value) -> None:
     assert check_value(value, max_nesting=nesting_of(value)) == size_of(value)
 
 
-@given(values)
+@every(values)
 def test_clean_json_is_always_json(value: Value) -> None:
     orjson.loads(orjson.dumps(to_clean_json(value)))
 
@@ -228,7 +235,7 @@ def test_clean_json_is_always_json(value: Value) -> None:
 # ── ids and timestamps ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@given(st.integers(1, 2**32 - 1), st.binary(min_size=16, max_size=16))
+@every(st.integers(1, 2**32 - 1), st.binary(min_size=16, max_size=16))
 def test_ids_come_back(table_number: int, internal: bytes) -> None:
     assert decode_id(encode_id(table_number, internal)) == (table_number, internal)
 
@@ -236,13 +243,13 @@ def test_ids_come_back(table_number: int, internal: bytes) -> None:
 entropies = st.binary(min_size=8, max_size=8)
 
 
-@given(st.integers(1, 2**32 - 1), st.lists(st.tuples(st.integers(0, 2**64 - 1), entropies), min_size=2, max_size=5))
+@every(st.integers(1, 2**32 - 1), st.lists(st.tuples(st.integers(0, 2**64 - 1), entropies), min_size=2, max_size=5))
 def test_ids_of_a_table_sort_by_creation(table_number: int, made: list[tuple[int, bytes]]) -> None:
     ids = [encode_id(table_number, internal_id(stamp, entropy)) for stamp, entropy in sorted(made)]
     assert ids == sorted(ids)
 
 
-@given(st.integers(0, 2**64 - 1))
+@every(st.integers(0, 2**64 - 1))
 def test_timestamps_come_back(ts: int) -> None:
     assert len(encode_ts(ts)) == 12
     assert decode_ts(encode_ts(ts)) == ts

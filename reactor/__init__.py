@@ -1,1 +1,51 @@
-"""The names user code needs."""
+"""reactor: a reactive backend you write in Python. The names that `schema.py` and `functions/` need.
+
+Importing this opens nothing and starts nothing.
+"""
+
+from reactor.auth.identity import UserIdentity
+from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
+from reactor.definitions.function import (
+    action,
+    internal_action,
+    internal_mutation,
+    internal_query,
+    mutation,
+    query,
+)
+from reactor.definitions.id import Id
+from reactor.definitions.index import Index, IndexRange, SearchIndex
+from reactor.definitions.model import Model
+from reactor.definitions.page import Page, PaginationOpts
+from reactor.definitions.system_tables import ScheduledFunction
+from reactor.definitions.table import Table
+from reactor.definitions.unset import UNSET, Unset
+from reactor.errors import AppError
+from reactor.values.value import Int64
+
+__all__ = [
+    "UNSET",
+    "ActionCtx",
+    "AppError",
+    "Id",
+    "Index",
+    "IndexRange",
+    "Int64",
+    "Model",
+    "MutationCtx",
+    "Page",
+    "PaginationOpts",
+    "QueryCtx",
+    "ScheduledFunction",
+    "SearchIndex",
+    "SyncActionCtx",
+    "Table",
+    "Unset",
+    "UserIdentity",
+    "action",
+    "internal_action",
+    "internal_mutation",
+    "internal_query",
+    "mutation",
+    "query",
+]

@@ -1,0 +1,336 @@
+"""Table: the base of what schema.py declares. A class with `name=` is a table, one without is a mixin; an instance is a
+document, which is a frozen value.
+
+A document that was read holds its stored bytes and decodes them when it is first looked into. Fields live where pydantic
+keeps them, in the instance's dictionary: while that is empty, attribute access ends in `__getattr__`, and pydantic's own
+code, which asks for `__dict__`, meets the property below. Both fill it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
+from typing_extensions import dataclass_transform
+
+from reactor.definitions.id import Id
+from reactor.definitions.index import Index, SearchIndex
+from reactor.definitions.mismatch import did_you_mean
+from reactor.definitions.table_definition import BUILT_IN, TableDefinition
+from reactor.errors import DefinitionError
+from reactor.values.names import is_identifier
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+_RESERVED_INDEXES = ("by_id", "by_creation_time")
+_MOST_INDEX_FIELDS = 16
+_SYSTEM_TABLES = ("_scheduled_functions", "_storage")
+
+_attributes: Any = BaseModel.__dict__["__dict__"]  # the slot under the property `Table.__dict__`
+_set = object.__setattr__
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+class TableMeta(ModelMetaclass):
+    """Checks a declaration when it is made, and gives the class its definition."""
+
+    def __new__(
+        mcs, cls_name: str, bases: tuple[type, ...], namespace: dict[str, Any], name: str | None = None, **kwargs: Any
+    ) -> Any:
+        if bases == (BaseModel,):
+            return super().__new__(mcs, cls_name, bases, namespace, **kwargs)
+        _check_namespace(cls_name, namespace)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)  # an error below
+            try:
+                cls: Any = super().__new__(mcs, cls_name, bases, namespace, name=name, **kwargs)
+            except NameError as error:  # pydantic's, for names like `model_config` and `_x`
+                raise DefinitionError(f"{cls_name}: {error}") from error
+        _check_fields(cls)
+        indexes, search_indexes = _members(cls, Index), _members(cls, SearchIndex)
+        if name is not None:
+            _check_name(cls_name, name)
+            _check_indexes(cls, indexes, search_indexes)
+        cls.__definition__ = TableDefinition(cls, name, indexes, search_indexes)
+        return cls
+
+
+def _check_namespace(cls_name: str, namespace: dict[str, Any]) -> None:
+    annotations = namespace.get("__annotations__", {})
+    for name, value in namespace.items():
+        if isinstance(value, FieldInfo) and value.alias is not None:
+            raise DefinitionError(
+                f"{cls_name}.{name}: type checkers would rename the constructor's parameter. "
+                f"Write `{name}: Annotated[…, Field(alias={value.alias!r})]`."
+            )
+        if isinstance(value, (Index, SearchIndex)) and name in annotations:
+            raise DefinitionError(f"{cls_name}.{name} is declared as a field and as an index: rename the index.")
+
+
+def _check_fields(cls: type[Table]) -> None:
+    for name in cls.__private_attributes__:
+        raise DefinitionError(f"{cls.__name__}.{name}: field names must not start with `_`.")
+    for name in cls.__pydantic_fields__:
+        if name in BUILT_IN:
+            raise DefinitionError(f"{cls.__name__}.{name}: every document has it already. Rename the field.")
+        if any(name in vars(base) for base in Table.__mro__):
+            raise DefinitionError(f"{cls.__name__}.{name}: the name is taken by Table itself. Rename the field.")
+        if any(isinstance(base.__dict__.get(name), (Index, SearchIndex)) for base in cls.__mro__):
+            raise DefinitionError(f"{cls.__name__}.{name} is declared as a field and as an index: rename the index.")
+
+
+def _check_name(cls_name: str, name: str) -> None:
+    if name.startswith("_") and name not in _SYSTEM_TABLES:
+        raise DefinitionError(f'{cls_name}: the table name "{name}" starts with `_`, which is reserved.')
+    if not is_identifier(name):
+        raise DefinitionError(f'{cls_name}: "{name}" is no table name: letters, digits and `_`, at most 64.')
+
+
+def _members(cls: type[Table], kind: type[Any]) -> dict[str, Any]:
+    """Indexes of the class and of what it inherits from, in order of declaration."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        found |= {name: value for name, value in vars(base).items() if isinstance(value, kind)}
+    return {name: value for name, value in found.items() if name not in _RESERVED_INDEXES}
+
+
+def _check_indexes(cls: type[Table], indexes: dict[str, Index], search_indexes: dict[str, SearchIndex]) -> None:
+    for name in (*_RESERVED_INDEXES, "id", "creation_time"):
+        if isinstance(vars(cls).get(name), (Index, SearchIndex)):
+            raise DefinitionError(f"{cls.__name__}.{name}: every table has it already. Rename the index.")
+    for name, index in indexes.items():
+        _check_index(cls, name, index.fields)
+    for name, search in search_indexes.items():
+        _check_index(cls, name, (search.field, *search.filters))
+
+
+def _check_index(cls: type[Table], name: str, fields: tuple[str, ...]) -> None:
+    where = f"{cls.__name__}.{name}"
+    if name.startswith("_") or not is_identifier(name):
+        raise DefinitionError(f"{where}: an index is named with letters, digits and `_`, and does not start with `_`.")
+    if len(set(fields)) < len(fields):
+        raise DefinitionError(f"{where} names a field twice.")
+    if len(fields) > _MOST_INDEX_FIELDS:
+        raise DefinitionError(f"{where} has {len(fields)} fields; an index has at most {_MOST_INDEX_FIELDS}.")
+    for field in fields:
+        if field in BUILT_IN:
+            raise DefinitionError(
+                f"{where}: `{field}` needs no mention: every index ends with the creation time and id."
+            )
+        first = field.split(".")[0]
+        if first not in cls.__pydantic_fields__:
+            raise DefinitionError(
+                f"{where}: there is no field `{first}`.{did_you_mean(first, cls.__pydantic_fields__)}"
+            )
+
+
+def _make_aware(schema: Any) -> None:
+    """Let every datetime in a schema under construction, models in it excepted, insist on a time zone."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("model", "dataclass"):
+            return
+        if schema.get("type") == "datetime":
+            schema.setdefault("tz_constraint", "aware")
+        for key, item in schema.items():
+            if key not in ("metadata", "default", "serialization"):
+                _make_aware(item)
+    elif isinstance(schema, (list, tuple)):
+        for item in schema:
+            _make_aware(item)
+
+
+class Table(BaseModel, metaclass=TableMeta):
+    """Base of all tables.
+
+    `class User(Table, name="users")` declares a table; `class Timestamped(Table)` a mixin for tables. Documents are
+    frozen: `ctx.db.patch` changes what is stored. A document has an `id` once it was read from the database, and then
+    it takes part in equality, hash and repr; a `model_copy` has none.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        protected_namespaces=(),
+        validate_by_name=True,
+        validate_by_alias=False,
+        ignored_types=(Index, SearchIndex),
+    )
+
+    if TYPE_CHECKING:
+        __definition__: ClassVar[TableDefinition]
+
+    __slots__ = ("_creation_time", "_data", "_id")  # only set in documents that were read
+
+    by_creation_time = Index("creation_time")
+    by_id = Index("id")
+
+    def __init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        model: Any = handler.resolve_ref_schema(schema)
+        _make_aware(model["schema"])
+        return schema
+
+    # ── id and time ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def id(self) -> Id[Self]:
+        """The document's id. AttributeError for one that was not read from the database."""
+        if TYPE_CHECKING:
+            return Id("")
+        return self._stored_attribute("_id")
+
+    @property
+    def creation_time(self) -> float:
+        """When the document was inserted, in epoch milliseconds."""
+        if TYPE_CHECKING:
+            return 0.0
+        return self._stored_attribute("_creation_time")
+
+    if not TYPE_CHECKING:
+
+        @property
+        def __dict__(self):
+            attributes = _attributes.__get__(self)
+            return attributes or _load(self)
+
+        @__dict__.setter
+        def __dict__(self, value):
+            _attributes.__set__(self, value)
+
+        def __getattr__(self, name):
+            if name in BUILT_IN:  # the property above raised: say why
+                raise AttributeError(
+                    f"This {type(self).__name__} has no `{name}`: it was not read from the database. insert() returns the id."
+                )
+            if not _attributes.__get__(self) and (name in type(self).__pydantic_fields__ or name[:11] == "__pydantic_"):
+                if _load(self):
+                    return object.__getattribute__(self, name)
+            return super().__getattr__(name)
+
+        def __setattr__(self, name, value):
+            raise AttributeError(
+                f"A document is frozen: use ctx.db.patch({_variable(self)}.id, {name}=…) to change it."
+            )
+
+        def __delattr__(self, name):
+            raise AttributeError(
+                f"A document is frozen: use ctx.db.patch({_variable(self)}.id, {name}=None) to remove it."
+            )
+
+    # ── as a value ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    if not TYPE_CHECKING:
+
+        def __eq__(self, other):
+            if type(other) is not type(self):
+                return False if isinstance(other, Table) else NotImplemented
+            return self._identity() == other._identity() and self.__dict__ == other.__dict__
+
+        def __hash__(self):
+            id = self._identity()[0]
+            return hash((type(self), *self.__dict__.values())) if id is None else hash((type(self), id))
+
+        def __repr_args__(self):
+            id = self._identity()[0]
+            if id is not None:
+                yield "id", id
+            yield from super().__repr_args__()
+
+        def __getstate__(self):
+            return super().__getstate__() | {"identity": self._identity()}
+
+        def __setstate__(self, state):
+            super().__setstate__(state)
+            id, creation_time = state["identity"]
+            if id is not None:
+                _put(self, None, id, creation_time)
+
+    # ── for the definition ────────────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def _stored(cls, data: bytes, id: str | None, creation_time: float | None) -> Self:
+        """A document that decodes `data` when it is looked into."""
+        document = cls.__new__(cls)
+        _put(document, data, id, creation_time)
+        return document
+
+    @classmethod
+    def _known(cls, attributes: dict[str, Any], fields_set: set[str], id: str, creation_time: Any) -> Self:
+        """A document of which everything is known but the bytes."""
+        document = cls.__new__(cls)
+        _fill(document, attributes, fields_set)
+        _put(document, None, id, creation_time)
+        return document
+
+    def _stored_attribute(self, name: str) -> Any:
+        value = object.__getattribute__(self, name)
+        if value is None:
+            _load(self)
+            value = object.__getattribute__(self, name)
+        return value
+
+    def _identity(self) -> tuple[Any, Any]:
+        """Id and creation time; None and None of a document that was not read."""
+        try:
+            return self._stored_attribute("_id"), self._stored_attribute("_creation_time")
+        except AttributeError:
+            return None, None
+
+    def _unmodified(self, is_frozen: bool) -> bytes | None:
+        """The stored bytes, unless an attribute that can change in place was handed out."""
+        try:
+            data: bytes | None = _data(self)
+        except AttributeError:
+            return None
+        return data if is_frozen or not _attributes.__get__(self) else None
+
+
+_data: Any = Table.__dict__["_data"].__get__
+type.__setattr__(Table, "__definition__", TableDefinition(Table, None, {}, {}))
+
+
+def _put(document: Table, data: bytes | None, id: str | None, creation_time: float | None) -> None:
+    _set(document, "_data", data)
+    _set(document, "_id", id)
+    _set(document, "_creation_time", creation_time)
+
+
+def _fill(document: Table, attributes: dict[str, Any], fields_set: set[str]) -> None:
+    _attributes.__get__(document).update(attributes)
+    _set(document, "__pydantic_fields_set__", fields_set)
+    _set(document, "__pydantic_extra__", None)
+    _set(document, "__pydantic_private__", None)
+
+
+def _load(document: Table) -> dict[str, Any]:
+    """Decode a stored document into its attributes, which are given; those of one that was not stored are as they are."""
+    attributes: dict[str, Any] = _attributes.__get__(document)
+    try:
+        data = _data(document)
+    except AttributeError:
+        return attributes
+    if data is not None:
+        decoded, fields_set, id, creation_time = type(document).__definition__.attributes_of(data)
+        _fill(document, decoded, fields_set)
+        _put(document, data, id, creation_time)
+    return attributes
+
+
+def _variable(document: Table) -> str:
+    return type(document).__name__.lower()

@@ -1,0 +1,236 @@
+"""TableDefinition: a Table class, compiled: how its documents are loaded, checked and written.
+
+Every Table class has one, as `__definition__`. It compiles itself when first asked, which is after the whole schema was
+imported, so that forward references can be resolved. `Schema` decides before that which names are used on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from reactor.definitions.compiled_table import CompiledTable, compile_table
+from reactor.definitions.mismatch import did_you_mean, mismatch_text
+from reactor.definitions.shape import Shape, serialization_text
+from reactor.definitions.unset import UNSET
+from reactor.definitions.wire_schema import Names
+from reactor.errors import DeveloperError, ReturnsValidationError, SchemaViolation
+from reactor.values.names import wire_name
+from reactor.values.order import UNDEFINED, Undefined
+from reactor.values.validator import ObjectV, TableOfId
+from reactor.values.value import Value, decode
+
+if TYPE_CHECKING:
+    from reactor.definitions.index import Index, SearchIndex
+    from reactor.definitions.table import Table
+
+BUILT_IN = {"id": "_id", "creation_time": "_creationTime"}  # attributes of every document
+
+
+class TableDefinition:
+    """What is known of one table. `name` is None for a mixin."""
+
+    def __init__(
+        self, cls: type[Table], name: str | None, indexes: dict[str, Index], search_indexes: dict[str, SearchIndex]
+    ) -> None:
+        self.cls = cls
+        self.name = name
+        self.declared_indexes = indexes
+        self.declared_search_indexes = search_indexes
+        self.names: Names = wire_name  # may become another one in `use_names`
+        self._compiled: CompiledTable | None = None  # set by the first use; cleared in `use_names`
+        self._columns: dict[str, Shape] = {}  # by dotted Python path; filled in `column_value`, cleared in `use_names`
+
+    def __repr__(self) -> str:
+        return f"<TableDefinition {self.name or self.cls.__name__}>"
+
+    def use_names(self, names: Names) -> None:
+        """Name fields on the wire by this rule from now on."""
+        if names is not self.names:
+            self.names, self._compiled, self._columns = names, None, {}
+
+    # ── what it is ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The declared fields, as Python names them."""
+        return tuple(self.cls.__pydantic_fields__)
+
+    @property
+    def validator(self) -> ObjectV:
+        """The document as clients see it, with `_id` and `_creationTime`."""
+        return self._form.validator
+
+    @property
+    def indexes(self) -> dict[str, tuple[str, ...]]:
+        """The declared indexes: name → wire paths of their fields."""
+        return {name: tuple(map(self.wire_path, index.fields)) for name, index in self.declared_indexes.items()}
+
+    @property
+    def search_indexes(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """The declared search indexes: name → wire path of the text, wire paths of the filters."""
+        return {
+            name: (self.wire_path(index.field), tuple(map(self.wire_path, index.filters)))
+            for name, index in self.declared_search_indexes.items()
+        }
+
+    @property
+    def _form(self) -> CompiledTable:
+        if self._compiled is None:
+            self._compiled = compile_table(self.cls, self.name, self.names, self._nested_paths())
+        return self._compiled
+
+    def _nested_paths(self) -> set[str]:
+        paths = {path for index in self.declared_indexes.values() for path in index.fields}
+        for search in self.declared_search_indexes.values():
+            paths |= {search.field, *search.filters}
+        return {path for path in paths if "." in path}
+
+    def prepare(self) -> None:
+        """Compile now. DefinitionError for a field that cannot be stored, with the path to it."""
+        self._compiled = compile_table(self.cls, self.name, self.names, self._nested_paths())
+
+    # ── documents ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def load(self, data: bytes | str, id: str | None = None, creation_time: float | None = None) -> Any:
+        """The stored document whose wire JSON is `data`, decoded when it is first looked into.
+
+        `id` and `creation_time` spare it decoding for those two.
+        """
+        return self.cls._stored(data if isinstance(data, bytes) else data.encode(), id, creation_time)
+
+    def from_value(self, value: Value) -> Any:
+        """The document of a decoded one, as another function's result holds it. Raises ReturnsValidationError."""
+        if not isinstance(value, dict) or not isinstance(value.get("_id"), str):
+            raise ReturnsValidationError(f"Value is no document of `{self.name}`.")
+        fields = {key: item for key, item in value.items() if key not in ("_id", "_creationTime")}
+        try:
+            attributes, _, fields_set = self._form.check(fields)
+        except ValidationError as error:
+            raise ReturnsValidationError(mismatch_text(error, self._form.stored, fields)) from None
+        return self.cls._known(attributes, fields_set, value["_id"], value.get("_creationTime"))
+
+    def attributes_of(self, data: bytes) -> tuple[dict[str, Any], set[str], str, float]:
+        """What a stored document's bytes say: attributes, which were there, id and creation time."""
+        value: Any = decode(data)
+        id, creation_time = value.pop("_id"), value.pop("_creationTime")
+        try:
+            attributes, _, fields_set = self._form.trust(value)
+        except ValidationError as error:
+            text = mismatch_text(error, self._form.stored, value)
+            raise SchemaViolation(
+                f'Document with ID "{id}" in table "{self.name}" does not match the schema: {text}'
+            ) from None
+        return attributes, fields_set, id, creation_time
+
+    def to_document(self, document: Any) -> Any:
+        """The Value of a document as clients see it, with id; other objects as they are, to be refused."""
+        own = getattr(type(document), "__definition__", None)
+        if own is None:
+            return document
+        if own is not self:
+            return own.to_document(document)
+        data = self.stored_bytes(document)
+        if data is not None:
+            return decode(data)
+        id, creation_time = document._identity()
+        if id is None:
+            raise ReturnsValidationError(
+                f"This {self.cls.__name__} has no id: it was not read from the database. Return what ctx.db.get(id) gives."
+            )
+        return {**self.to_value(document), "_id": id, "_creationTime": creation_time}
+
+    def stored_bytes(self, document: Any) -> bytes | None:
+        """The wire JSON of an unmodified stored document of the current shape; None for any other object."""
+        if type(document) is not self.cls:
+            return None
+        form = self._form
+        data: bytes | None = document._unmodified(form.is_frozen)
+        return None if data is None or (form.is_old is not None and form.is_old(data)) else data
+
+    def to_value(self, document: Any, table_of_id: TableOfId | None = None) -> dict[str, Value]:
+        """What is stored of a document: wire names, no system fields, checked. Raises SchemaViolation."""
+        if type(document) is not self.cls:
+            raise SchemaViolation(f"Expected a document of {self.cls.__name__}, got {type(document).__name__}.")
+        form = self._form
+        try:
+            value: dict[str, Value] = form.serialize(document, by_alias=True, warnings=False)
+        except PydanticSerializationError as error:
+            raise SchemaViolation(_not_matching(self.name, serialization_text(error))) from error
+        text = self.check(value, table_of_id)
+        if text is not None:
+            raise SchemaViolation(_not_matching(self.name, text))
+        return value
+
+    def check(self, value: Mapping[str, Value], table_of_id: TableOfId | None = None) -> str | None:
+        """What keeps these stored fields (without system fields) from fitting the table; None when they fit."""
+        fields: Any = {key: item for key, item in value.items() if key not in ("_id", "_creationTime")}
+        try:
+            self._form.check(fields, context=table_of_id)
+        except ValidationError as error:
+            return mismatch_text(error, self._form.stored, fields, table_of_id)
+        return None
+
+    def patch_value(
+        self, changes: Mapping[str, Any], table_of_id: TableOfId | None = None
+    ) -> dict[str, Value | Undefined]:
+        """The wire form of a patch: UNSET is left out, UNDEFINED says that a field goes. Raises SchemaViolation."""
+        patch: dict[str, Value | Undefined] = {}
+        for name, value in changes.items():
+            if value is UNSET:
+                continue
+            if name not in self.cls.__pydantic_fields__:
+                known = self.field_names
+                raise SchemaViolation(
+                    f"ctx.db.patch: {self.cls.__name__} has no field `{name}`.{did_you_mean(name, known)}"
+                )
+            what = f"ctx.db.patch: {self.cls.__name__}.{name}"
+            patch[self.wire_path(name)] = self.column_value(name, value, what, SchemaViolation, table_of_id)
+        return patch
+
+    # ── columns ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def wire_path(self, path: str) -> str:
+        """The wire path of a dotted Python path of fields."""
+        if path in BUILT_IN:
+            return BUILT_IN[path]
+        return self._form.columns[path].wire
+
+    def column_value(
+        self,
+        path: str,
+        value: Any,
+        what: str,
+        error: type[DeveloperError],
+        table_of_id: TableOfId | None = None,
+    ) -> Value | Undefined:
+        """The checked Value of one field; UNDEFINED for the `None` of an optional one. `what` starts a complaint."""
+        if path in BUILT_IN:
+            return _built_in_value(path, value, what, error)
+        column = self._form.columns[path]
+        if value is None and column.optional:
+            return UNDEFINED
+        shape = self._columns.get(path)
+        if shape is None:
+            shape = self._columns[path] = Shape(column.form, error=SchemaViolation)
+        try:
+            return shape.to_value(value, table_of_id)
+        except SchemaViolation as violation:
+            raise error(f"{what}: {violation}") from None
+
+
+def _built_in_value(path: str, value: Any, what: str, error: type[DeveloperError]) -> Value:
+    if path == "id":
+        if isinstance(value, str):
+            return value
+        raise error(f"{what}: an id is a string, not {value!r}.")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise error(f"{what}: a creation time is a number of milliseconds, not {value!r}.")
+
+
+def _not_matching(table: str | None, text: str) -> str:
+    return f'Failed to insert or update a document in table "{table}" because it does not match the schema: {text}'

@@ -1,0 +1,160 @@
+"""How single data cross the wire: pieces of pydantic core schema for numbers, moments, enums, literals and ids.
+
+Each piece validates a Value into what user code sees, and serialises that into a Value again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from reactor.values.value import MAX_SAFE_INTEGER, Int64
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+
+def _int64_schema(cls: type[Int64], _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+    return core_schema.is_instance_schema(cls)
+
+
+# Values know nothing of pydantic, so the hook by which pydantic asks a class for its schema is added here, where
+# pydantic begins: `import reactor` comes through this module before any user's model can mention Int64.
+setattr(Int64, "__get_pydantic_core_schema__", classmethod(_int64_schema))  # noqa: B010
+
+
+# ── numbers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def float_schema(schema: Any) -> CoreSchema:
+    """A JavaScript number; an Int64, though an `int` to Python, is none."""
+    return core_schema.no_info_before_validator_function(_number, {**schema, "strict": True})
+
+
+def int_schema(schema: Any) -> CoreSchema:
+    """An integral JavaScript number: `3` and `3.0`, not `3.5`, within ±(2^53 - 1)."""
+    return core_schema.no_info_before_validator_function(_integer, {**schema, "strict": True})
+
+
+def _number(value: Any) -> Any:
+    if type(value) is Int64:
+        raise _int64_is_no_number()
+    return value
+
+
+def _integer(value: Any) -> Any:
+    kind = type(value)
+    if kind is float:
+        if not value.is_integer():
+            return value  # the int schema has the words
+        value = int(value)
+    elif kind is not int:
+        if kind is Int64:
+            raise _int64_is_no_number()
+        return value
+    if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+        return value
+    raise PydanticCustomError(
+        "beyond_safe_integer",
+        "An int beyond ±(2^53 - 1) loses digits in JavaScript. Declare it as reactor.Int64, which is a BigInt there.",
+    )
+
+
+def _int64_is_no_number() -> PydanticCustomError:
+    return PydanticCustomError("int64", "An Int64 (BigInt) is no number. Declare it as reactor.Int64.")
+
+
+# ── moments ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def datetime_schema(schema: Any) -> CoreSchema:
+    """An aware `datetime` in Python, epoch milliseconds outside."""
+    return core_schema.chain_schema(
+        [
+            core_schema.no_info_plain_validator_function(_moment),
+            {**schema, "strict": True, "tz_constraint": "aware"},
+        ],
+        serialization=core_schema.plain_serializer_function_ser_schema(milliseconds),
+    )
+
+
+def _moment(value: Any) -> dt.datetime:
+    kind = type(value)
+    if kind is float or kind is int:
+        try:
+            return EPOCH + dt.timedelta(milliseconds=value)
+        except (OverflowError, ValueError):
+            pass
+    raise PydanticCustomError("epoch_milliseconds", "Input should be a time in milliseconds since 1970 (UTC).")
+
+
+def milliseconds(moment: Any) -> Any:
+    """Epoch milliseconds of an aware datetime, to the microsecond. ValueError for a naive one."""
+    if not isinstance(moment, dt.datetime):
+        return moment  # not what was declared: whoever checks the Value will say so
+    if moment.tzinfo is None:
+        raise ValueError(
+            f"{moment!r} has no time zone, so it names no moment. Use ctx.now, or datetime.now(timezone.utc)."
+        )
+    return (moment - EPOCH) / _MICROSECOND / 1000
+
+
+# ── choices ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def literal_schema(expected: Sequence[Any]) -> CoreSchema:
+    """One of some strings, numbers and booleans."""
+    schema = core_schema.literal_schema(list(expected))
+    if any(type(value) is int for value in expected):
+        return core_schema.no_info_before_validator_function(_integer, schema)
+    return schema
+
+
+def enum_schema(members: Sequence[Enum]) -> CoreSchema:
+    """A member of an enum in Python, its value outside."""
+    by_value = {_kind_and_value(member.value): member for member in members}
+    expected = ", ".join(repr(member.value) for member in members)
+
+    def member_of(value: Any) -> Enum:
+        member = by_value.get(_kind_and_value(value)) if isinstance(value, (str, float, int)) else None
+        if member is None:
+            raise PydanticCustomError("enum", "Input should be one of {expected}.", {"expected": expected})
+        return member
+
+    return core_schema.no_info_plain_validator_function(
+        member_of, serialization=core_schema.plain_serializer_function_ser_schema(_value_of_member)
+    )
+
+
+def _kind_and_value(value: Any) -> tuple[type, Any]:
+    """Tells `1` from `True`, but not `1` from `1.0`."""
+    if isinstance(value, bool):
+        return bool, value
+    if isinstance(value, str):
+        return str, str.__str__(value)
+    return float if type(value) is int else type(value), value
+
+
+def _value_of_member(member: Any) -> Any:
+    return member.value if isinstance(member, Enum) else member
+
+
+# ── ids ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def id_schema(table: str | None) -> CoreSchema:
+    """An id whose table is checked when the validation context is a TableOfId; any table's when `table` is None."""
+
+    def check(value: str, info: core_schema.ValidationInfo[Callable[[str], str | None] | None]) -> str:
+        if info.context is not None:
+            found = info.context(value)
+            if found is None or (table is not None and found != table):
+                raise PydanticCustomError("id", "Input should be the id of a document of the right table.")
+        return value
+
+    return core_schema.with_info_after_validator_function(check, core_schema.str_schema(strict=True))

@@ -32,7 +32,7 @@ def search_images(ctx: QueryCtx, text: str, limit: int = 20) -> list[Image]:
 def update_image(
     ctx: MutationCtx,
     image_id: Id[Image],
-    tags: list[str] | None | Unset = UNSET,
+    tags: list[str] | Unset | None = UNSET,
     is_public: bool | Unset = UNSET,
 ) -> None:
     """Tag an image, or show it to everybody. Null removes all tags."""

@@ -55,7 +55,7 @@ def add_user(ctx: MutationCtx, number: int, images: int) -> Seeded:
     user = ctx.db.query(User.by_clerk_id.eq(clerk_id)).unique()
     if user is not None:
         return Seeded(user_id=user.id, images=0)
-    random = Random(number)  # the same user always looks the same
+    random = Random(number)  # noqa: S311 the same user always looks the same
     user_id = _insert_user(ctx, random, clerk_id, number)
     made = _insert_jobs(ctx, random, user_id, images)
     ctx.db.patch(user_id, storage_used_bytes=sum(image.file_size_bytes for image in made))

@@ -124,7 +124,7 @@ def get_user_usage_stats(ctx: QueryCtx) -> UsageStats:
 
 @mutation
 def update_user_settings(
-    ctx: MutationCtx, email_notifications: bool | Unset = UNSET, default_model: str | None | Unset = UNSET
+    ctx: MutationCtx, email_notifications: bool | Unset = UNSET, default_model: str | Unset | None = UNSET
 ) -> Success:
     """Change the signed-in user's settings; null clears the default model."""
     user = require_user(ctx)
@@ -171,10 +171,10 @@ def update_user(
     ctx: MutationCtx,
     clerk_id: str,
     email: str | None = None,
-    first_name: str | None | Unset = UNSET,
-    last_name: str | None | Unset = UNSET,
-    username: str | None | Unset = UNSET,
-    profile_image: str | None | Unset = UNSET,
+    first_name: str | Unset | None = UNSET,
+    last_name: str | Unset | None = UNSET,
+    username: str | Unset | None = UNSET,
+    profile_image: str | Unset | None = UNSET,
 ) -> Id[User]:
     """Change what was sent: a null name is removed, an empty email ignored."""
     user = user_of_clerk_id(ctx, clerk_id)

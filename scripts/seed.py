@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 (a script, not a module of anything)
 """Fill the example application: `make seed`, or `python scripts/seed.py --users 50 --images 1000`.
 
 Calls `seed:addUser` once a user, on the running server or on one started for it. Can be interrupted and run again: users

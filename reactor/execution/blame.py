@@ -25,7 +25,7 @@ def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
     if runner.killed_for is not None:
         if runner.killed_for.call != call:  # killed for the call before it, which ended in the same moment
             return {}
-        return {call: timed_out(wall_limit(runner.role, limits))}
+        return {call: timed_out(runner.allowed)}
     if runner.status == -signal.SIGPROF:  # the hard timer: the code was stuck inside C
         return {call: timed_out(limits.function_cpu)}
     return {call: crashed(runner.status)}

@@ -33,6 +33,7 @@ from reactor.execution.frames import (
     Unpacker,
     pack,
 )
+from reactor.execution.mirror import make_mirror, remove_mirror
 from reactor.execution.runner import Runner, RunnerOwner
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
@@ -50,6 +51,7 @@ class Nursery:
 
     def __init__(self, root: Path, runtime_dir: Path, limits: Limits, *, spawn: bool) -> None:
         self.root = root
+        self._code = root  # where runners import from: `root`, or its mirror when they are spawned
         self.bundle = ""  # these three are set by load
         self.manifest = b""
         self.warnings: list[str] = []
@@ -58,6 +60,7 @@ class Nursery:
         self._spawns = spawn
         self._loop = asyncio.get_running_loop()
         self._runners: dict[int, Runner] = {}  # launched and not dead
+        self._draining = False  # set by drain()
         self._loaded: asyncio.Future[BundleLoaded] = self._loop.create_future()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._unpacker = Unpacker()
@@ -74,27 +77,45 @@ class Nursery:
         """Start a process that imports the code in `root` as it is now. Raises BundleBroken; nothing is left then."""
         nursery = cls(root, runtime_dir, limits, spawn=spawn)
         try:
-            nursery._send(LoadBundle(str(root), limits))
-            async with asyncio.timeout(limits.import_wall):
-                loaded = await asyncio.shield(nursery._loaded)
-        except TimeoutError:
-            await nursery.kill()
-            raise BundleBroken(
-                f"importing {root} took longer than {limits.import_wall:g} s (limit import_wall)"
-            ) from None
+            loaded = await nursery._import()
         except BaseException:
             await nursery.kill()
             raise
-        nursery.bundle, nursery.manifest, nursery.warnings = loaded.bundle, loaded.manifest, loaded.warnings
-        if nursery._spawns or not loaded.forkable:
-            nursery._spawns = True
+        if not loaded.forkable and not spawn:
+            await nursery.kill()
+            spawning = await cls.load(root, runtime_dir, limits, spawn=True)
+            spawning.warnings = loaded.warnings
+            return spawning
+        nursery.bundle, nursery.manifest = loaded.bundle, loaded.manifest
+        if spawn:
             nursery._send(Drain())  # it was needed to learn of the bundle; each runner imports its own
+        else:
+            nursery.warnings = loaded.warnings
         return nursery
+
+    async def _import(self) -> BundleLoaded:
+        if self._spawns:
+            self._code = self._runtime_dir / f"code-{os.getpid()}-{next(_numbers)}"
+            make_mirror(self.root, self._code)
+        self._send(LoadBundle(str(self._code), self._limits))
+        try:
+            async with asyncio.timeout(self._limits.import_wall):
+                return await asyncio.shield(self._loaded)
+        except BundleBroken as broken:
+            raise BundleBroken(broken.traceback.replace(str(self._code), str(self.root))) from None
+        except TimeoutError:
+            seconds = f"{self._limits.import_wall:g} s (limit import_wall)"
+            raise BundleBroken(f"importing {self.root} took longer than {seconds}") from None
 
     @property
     def alive(self) -> bool:
         """Whether it can launch runners."""
         return self._spawns or not self._ended.done()
+
+    @property
+    def over(self) -> bool:
+        """Whether no process of it is left, nor will be."""
+        return self._draining and self._ended.done() and not self._runners
 
     def launch(self, role: Role, owner: RunnerOwner) -> Runner:
         """Start a runner. It can be written to at once; its death, however early, is reported to `owner`."""
@@ -115,8 +136,10 @@ class Nursery:
 
     def drain(self) -> None:
         """No more runners will be asked for: the process ends when the last of its runners has."""
+        self._draining = True
         if not self._ended.done() and not self._spawns:
             self._send(Drain())
+        self._clean_up()
 
     async def kill(self) -> None:
         """End the nursery and all its runners, and wait until all are dead."""
@@ -128,6 +151,13 @@ class Nursery:
         self._process.kill()
         await self.ended()
         await asyncio.gather(*waiting)
+        self._draining = True
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        """The sources go with the last runner that could import them."""
+        if self._draining and not self._runners and self._code != self.root:
+            remove_mirror(self._code)
 
     async def ended(self) -> int:
         """Wait for the end of the nursery process; its exit status."""
@@ -198,6 +228,7 @@ class Nursery:
         runner = self._runners.pop(number, None)
         if runner is not None:
             runner.died(status)
+            self._clean_up()
 
     def _process_ended(self, status: int) -> None:
         """The nursery is dead. Its runners get SIGKILL from the kernel; nobody reports when that has worked but us."""
@@ -229,7 +260,7 @@ class Nursery:
     def _spawn(self, runner: Runner, theirs: socket.socket, slot: Path) -> None:
         arguments = ["--role", runner.role, "--slot", str(slot), "--bundle", self.bundle]
         process = _exec("reactor.execution.runner_main", theirs, arguments, self.root)
-        runner.send(LoadBundle(str(self.root), self._limits))
+        runner.send(LoadBundle(str(self._code), self._limits))
         runner.started(process.pid)
         _watch(process, self._loop, lambda status: self._runner_died(runner.number, status))
 

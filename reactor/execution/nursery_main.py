@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from reactor.errors import BundleBroken
 from reactor.execution import determinism
 from reactor.execution.frames import (
     BundleFailed,
@@ -103,9 +104,9 @@ class Nursery:
 
         before = open_descriptors()
         try:
-            self._bundle = load_bundle(Path(load.root), load.limits)
-        except BaseException:  # noqa: BLE001  # whatever user code raises, SystemExit included, is the developer's to see
-            self._send(BundleFailed(traceback.format_exc()))
+            self._bundle = load_bundle(Path(load.root))
+        except BundleBroken as broken:
+            self._send(BundleFailed(broken.traceback))
             return False
         self._load = load
         self._users = open_descriptors() - before

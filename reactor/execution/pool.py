@@ -30,6 +30,7 @@ from reactor.limits import Limits
 _log = logging.getLogger("reactor.execution")
 
 _WATCH = 0.05  # seconds between looks at the slots: how late a deadline may strike
+_HELD_QUERY = 2.0  # seconds a query may take while a checkpoint waits for it (engine C4)
 _WAL_EVERY = 10  # looks at the slots for each look at the WAL
 
 
@@ -72,20 +73,21 @@ class RunnerPool:
         self._spawns = (start_method or ("fork" if sys.platform == "linux" else "spawn")) == "spawn"
         self._wal = database.with_name(database.name + "-wal")
         self._nursery: Nursery | None = None  # of the bundle that is in force; set by start() and switch()
-        self._nurseries: set[Nursery] = set()  # not ended; each leaves when its process has ended
+        self._nurseries: set[Nursery] = set()  # may have processes; those that have none leave at the next load
         self._lane = WriterLane(Ledger(database, uuid.uuid4().hex), limits, self)
         self._readers = ReaderSet(database, limits, self)
         self._actions = ActionPool(limits)
         self._switching = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()  # nursery watches and a checkpoint; each removes itself
-        self._watch: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None  # the next look; from start() to stop()
         self._looks = 0
-        self._checkpointing = False
+        self._checkpoint: asyncio.Task[None] | None = None  # the last one
+        self._checkpointed = 0  # the head at it: until it moves there is nothing to do
 
     # ── code ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def load(self, root: Path) -> Nursery:
         """A new nursery with the code as it is on disk. Raises BundleBroken; then nothing has changed."""
+        self._nurseries = {nursery for nursery in self._nurseries if not nursery.over}
         nursery = await Nursery.load(root, self._runtime_dir, self._limits, spawn=self._spawns)
         self._nurseries.add(nursery)
         return nursery
@@ -133,7 +135,6 @@ class RunnerPool:
         if old is not nursery:
             self._readers.switch(nursery)
             self._actions.switch(nursery)
-            self._run(self._watch_nursery(nursery))
             if old is not None:
                 old.drain()
         if batch is not None:
@@ -145,11 +146,6 @@ class RunnerPool:
         if not self._nursery.alive:
             return await self.load(self._nursery.root)
         return self._nursery
-
-    async def _watch_nursery(self, nursery: Nursery) -> None:
-        """When the nursery in force dies its writer dies with it, and the lane asks for a living one."""
-        await nursery.ended()
-        self._nurseries.discard(nursery)
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -206,10 +202,14 @@ class RunnerPool:
         now = self._clock.monotonic()
         for runner in self._running():
             occupant = runner.occupant
-            if occupant is not None and now - occupant.started > wall_limit(runner.role, self._limits):
-                runner.kill(overdue=occupant)
+            allowed = wall_limit(runner.role, self._limits)
+            if runner.role == "reader" and self._readers.held:
+                allowed = min(allowed, _HELD_QUERY)
+            if occupant is not None and now - occupant.started > allowed:
+                runner.kill(overdue=occupant, allowed=allowed)
         self._looks += 1
-        if self._looks % _WAL_EVERY == 0:
+        if self._looks % _HELD_QUERY = 2.0  # seconds a query may take while a checkpoint waits for it (engine C4)
+_WAL_EVERY == 0:
             self._look_at_wal()
         self._watch = asyncio.get_running_loop().call_later(_WATCH, self._look)
 
@@ -222,33 +222,30 @@ class RunnerPool:
             size = self._wal.stat().st_size  # asks for the size only: opening it would drop SQLite's locks (engine A10)
         except FileNotFoundError:
             return
-        due = size > self._limits.wal_hard or (size > self._limits.wal_soft and not self._lane.outstanding)
-        if due and not self._checkpointing and self._lane.state is State.OPEN:
-            self._checkpointing = True
-            self._run(self._checkpoint())
+        hold = size > self._limits.wal_hard
+        due = hold or (size > self._limits.wal_soft and not self._lane.outstanding)
+        ready = self._lane.state is State.OPEN and (self._checkpoint is None or self._checkpoint.done())
+        if due and ready and self._checkpointed != self._lane.head:
+            self._checkpoint = asyncio.get_running_loop().create_task(self._run_checkpoint(hold=hold))
 
-    async def _checkpoint(self) -> None:
-        """Move the WAL into the database while no reader holds a snapshot (engine C4)."""
+    async def _run_checkpoint(self, *, hold: bool) -> None:
+        """Move the WAL into the database; with `hold` no reader has a snapshot that would keep it (engine C4)."""
         try:
-            await self._readers.hold()
+            if hold:
+                await self._readers.hold()
+            self._checkpointed = self._lane.head
             left = await self._lane.checkpoint()
             _log.info("checkpoint", extra={"wal_bytes": left})
         except WriterDied:
-            pass  # its successor finds the WAL as large, and is asked again
+            self._checkpointed = 0  # its successor finds the WAL as large, and is asked again
         finally:
             self._readers.resume()
-            self._checkpointing = False
-
-    def _run(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
         """End everything: mutations already sent are finished and answered, the rest is not run. Safe to repeat."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._checkpoint is not None:
+            self._checkpoint.cancel()
+            await asyncio.gather(self._checkpoint, return_exceptions=True)
         await asyncio.gather(self._lane.stop(), self._readers.stop(), self._actions.stop())
         if self._watch is not None:  # until here: the last mutation had its deadline too
             self._watch.cancel()

@@ -61,13 +61,13 @@ class ReaderSet:
         self._busy: dict[Runner, _Batch] = {}
         self._retired: set[Runner] = set()  # of another nursery, or stale: end with what they run now
         self._deaths = 0  # with nobody to blame, since the last answered batch
-        self._held = False  # between hold() and resume()
+        self.held = False  # between hold() and resume()
         self._quiet: asyncio.Future[None] | None = None  # hold() waits on it
 
     @property
     def idle(self) -> int:
         """How many batches could be submitted now."""
-        return 0 if self._held else len(self._idle)
+        return 0 if self.held else len(self._idle)
 
     @property
     def running(self) -> list[Runner]:
@@ -76,7 +76,7 @@ class ReaderSet:
 
     def submit(self, batch_id: int, calls: Sequence[Call], min_ts: int) -> bool:
         """Run the calls in one snapshot not older than `min_ts`. False when no reader is free."""
-        if self._held or not self._idle:
+        if self.held or not self._idle:
             return False
         runner = self._idle.pop()
         self._busy[runner] = _Batch(batch_id, min_ts, calls)
@@ -112,19 +112,19 @@ class ReaderSet:
 
     def _free(self, runner: Runner) -> None:
         self._idle.append(runner)
-        if not self._held:
+        if not self.held:
             self._owner.reader_idle()
 
     async def hold(self) -> None:
         """Start no batch until resume(), and wait until none runs (engine C4)."""
-        self._held = True
+        self.held = True
         if self._busy:
             self._quiet = asyncio.get_running_loop().create_future()
             await self._quiet
 
     def resume(self) -> None:
         """End of hold()."""
-        self._held = False
+        self.held = False
         for _ in self._idle:
             self._owner.reader_idle()
 

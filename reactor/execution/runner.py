@@ -41,6 +41,7 @@ class Runner:
         self.status: int | None = None  # exit status (negative: signal); set by the nursery's report of death
         self.guilty: Occupant | None = None  # the call in the slot at death
         self.killed_for: Occupant | None = None  # the call whose deadline passed; set by kill()
+        self.allowed = 0.0  # seconds it had; set with it
         self._socket = connected
         self._owner = owner
         self._slot = slot
@@ -126,9 +127,13 @@ class Runner:
         if self._kill_wanted:
             self._process.kill_group()
 
-    def kill(self, overdue: Occupant | None = None) -> None:
-        """End the process group now; `overdue` is the call whose deadline passed. Death is reported as always."""
-        self.killed_for = overdue or self.killed_for
+    def kill(self, overdue: Occupant | None = None, allowed: float = 0.0) -> None:
+        """End the process group now. Death is reported as always.
+
+        `overdue` is the call whose deadline passed, `allowed` the seconds it had.
+        """
+        if overdue is not None:
+            self.killed_for, self.allowed = overdue, allowed
         self._kill_wanted = True
         if self._process is not None:
             self._process.kill_group()

@@ -56,7 +56,7 @@ def _serve(connected: socket.socket, arguments: argparse.Namespace) -> int:
     if load is None:
         return 0
     assert isinstance(load, LoadBundle)
-    bundle = load_bundle(Path(load.root), load.limits)
+    bundle = load_bundle(Path(load.root))
     if bundle.hash != arguments.bundle:
         print("reactor: the code on disk has changed; waiting for the push", file=sys.stderr)  # noqa: T201
         return CHANGED

@@ -11,23 +11,24 @@ what became of the calls. Not here: the decision what to send again (recovery.py
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections import deque
 from pathlib import Path
+from time import monotonic, sleep  # taken before the guards replace it: the slot wants the real one
 from typing import TYPE_CHECKING, assert_never
 
 from reactor.clock import SystemClock
-from reactor.database.committer import CommittedBatch
+from reactor.database.batch import CommittedBatch
 from reactor.database.database import Database
-from reactor.errors import StorageError, StorageLocked
+from reactor.errors import SchemaViolation, StorageError, StorageLocked
 from reactor.execution import frames
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.frames import Call, Outcome, ToWriter
 from reactor.execution.pipe import Pipe
-from reactor.execution.push import PushRefused, check_documents, structure_of
+from reactor.execution.push import check_documents, structures_of
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
+from reactor.storage.storage import BatchFailed
 
 if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
@@ -65,6 +66,11 @@ class Writer:
         """Serve until Drain or the server's end. Returns the exit status."""
         try:
             return self._serve()
+        except BatchFailed as error:  # engine A1: end, answering nothing
+            if _environmental(error):
+                self._slot.end()
+            traceback.print_exc()
+            return ENGINE_FAILED
         except StorageError as error:
             traceback.print_exc()
             self._slot.end()
@@ -72,9 +78,7 @@ class Writer:
             return REFUSED
         except (BrokenPipeError, ConnectionResetError):
             return SERVER_GONE
-        except BaseException as error:  # noqa: BLE001  # engine A1: end, answering nothing
-            if _environmental(error):
-                self._slot.end()
+        except BaseException:  # noqa: BLE001  # a bug of ours, or memory is gone: the same
             traceback.print_exc()
             return ENGINE_FAILED
 
@@ -115,9 +119,7 @@ class Writer:
     def _open(self, frame: frames.OpenWriter) -> None:
         self._boot = frame.boot
         self._database = self._wait_for_lock(Path(frame.database))
-        if frame.new_epoch:
-            self._database.new_epoch()
-        head = self._database.head()
+        head = self._database.head
         found = self._database.recorded_calls(self._boot, frame.outstanding)
         self._pipe.send(
             frames.WriterHello(
@@ -132,14 +134,14 @@ class Writer:
         )
 
     def _wait_for_lock(self, path: Path) -> Database:
-        deadline = time.monotonic() + _LOCK_PATIENCE
+        deadline = monotonic() + _LOCK_PATIENCE
         while True:
             try:
-                return Database.open_writer(path, clock=self._clock, boot=self._boot)
+                return Database.open_writer(path, clock=self._clock, boot=self._boot, limits=self._limits)
             except StorageLocked:
-                if time.monotonic() > deadline:
+                if monotonic() > deadline:
                     raise
-                time.sleep(_LOCK_POLL)
+                sleep(_LOCK_POLL)
 
     # ── batches ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -153,7 +155,7 @@ class Writer:
         if self._received:
             batch.forget_calls(self._boot, self._received)
         outcomes: list[Outcome] = []
-        began = time.monotonic()
+        began = monotonic()
         now = began
         while self._more(len(outcomes), now - began):
             call = self._queue.popleft()
@@ -162,7 +164,7 @@ class Writer:
             self._slot.end()
             outcomes.append(outcome)
             batch.record_call(self._boot, call.id, frames.pack_outcome(outcome))
-            started, now = now, time.monotonic()
+            started, now = now, monotonic()
             self._note_duration(call.path, now - started)
         committed = batch.commit()
         self._received.clear()
@@ -192,19 +194,23 @@ class Writer:
         batch = self._database.begin()
         try:
             check_documents(batch, self._bundle.schema, frame.fitting)
-        except PushRefused as refusal:
+        except SchemaViolation as refusal:
             batch.abandon()
             self._pipe.send(frames.PushRefused(str(refusal)))
             return
-        batch.apply_schema(structure_of(self._bundle.schema))
+        batch.apply_schema(structures_of(self._bundle.schema))
         batch.set_bundle(self._bundle.hash)
         self._pipe.send(frames.PushDone(_batch_frame(batch.commit())))
 
 
-def _environmental(error: BaseException) -> bool:
+def _environmental(error: BaseException | None) -> bool:
     """Whether SQLite failed for a reason outside the call it struck."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(code, int) and code & 0xFF in _ENVIRONMENT
+    while error is not None:
+        code = getattr(error, "sqlite_errorcode", None)
+        if isinstance(code, int):
+            return code & 0xFF in _ENVIRONMENT
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _batch_frame(batch: CommittedBatch) -> frames.Batch:

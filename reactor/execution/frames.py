@@ -241,6 +241,7 @@ class LoadBundle(Frame, frozen=True):
 
     root: str
     limits: Limits = DEFAULT_LIMITS  # what this server's runners keep to
+    secret: bytes = b""  # spawned runners of one bundle share it; forked ones have it from their nursery
 
 
 class BundleLoaded(Frame, frozen=True):

@@ -61,6 +61,7 @@ class Nursery:
         self._loop = asyncio.get_running_loop()
         self._runners: dict[int, Runner] = {}  # launched and not dead
         self._draining = False  # set by drain()
+        self._secret = os.urandom(32)  # of a spawned bundle
         self._loaded: asyncio.Future[BundleLoaded] = self._loop.create_future()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._unpacker = Unpacker()
@@ -260,7 +261,7 @@ class Nursery:
     def _spawn(self, runner: Runner, theirs: socket.socket, slot: Path) -> None:
         arguments = ["--role", runner.role, "--slot", str(slot), "--bundle", self.bundle]
         process = _exec("reactor.execution.runner_main", theirs, arguments, self.root)
-        runner.send(LoadBundle(str(self._code), self._limits))
+        runner.send(LoadBundle(str(self._code), self._limits, self._secret))
         runner.started(process.pid)
         _watch(process, self._loop, lambda status: self._runner_died(runner.number, status))
 

@@ -208,8 +208,7 @@ class RunnerPool:
             if occupant is not None and now - occupant.started > allowed:
                 runner.kill(overdue=occupant, allowed=allowed)
         self._looks += 1
-        if self._looks % _HELD_QUERY = 2.0  # seconds a query may take while a checkpoint waits for it (engine C4)
-_WAL_EVERY == 0:
+        if self._looks % _WAL_EVERY == 0:
             self._look_at_wal()
         self._watch = asyncio.get_running_loop().call_later(_WATCH, self._look)
 

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 from reactor.execution import determinism
@@ -56,7 +57,7 @@ def _serve(connected: socket.socket, arguments: argparse.Namespace) -> int:
     if load is None:
         return 0
     assert isinstance(load, LoadBundle)
-    bundle = load_bundle(Path(load.root))
+    bundle = replace(load_bundle(Path(load.root)), secret=load.secret)
     if bundle.hash != arguments.bundle:
         print("reactor: the code on disk has changed; waiting for the push", file=sys.stderr)  # noqa: T201
         return CHANGED

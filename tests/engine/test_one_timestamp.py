@@ -140,13 +140,19 @@ class Browser:
     def send_frame(self, frame: bytes) -> None:
         assert self.clear, "a frame was written to a client that does not keep up"
         message = json.loads(frame[{126: 4, 127: 10}.get(frame[1], 2) :])
-        getattr(self, "on_" + message["type"])(message)
+        match message["type"]:
+            case "MutationResponse":
+                self.on_mutation_response(message)
+            case "Transition":
+                self.on_transition(message)
+            case other:
+                raise AssertionError(f"{other}: {message}")
 
-    def on_MutationResponse(self, message: dict[str, Any]) -> None:
+    def on_mutation_response(self, message: dict[str, Any]) -> None:
         ts = decode_ts(message["ts"])
         self.answered[message["requestId"]] = ts
 
-    def on_Transition(self, message: dict[str, Any]) -> None:
+    def on_transition(self, message: dict[str, Any]) -> None:
         self.transitions += 1
         assert message["startVersion"] == self.version, "transitions do not chain"
         end = message["endVersion"]
@@ -295,6 +301,8 @@ class Transitions(RuleBasedStateMachine):
         try:
             self.drain()
         finally:
+            for browser in self.browsers:
+                self.do(browser.worker.closed)
             self.loop.close()
 
     def drain(self) -> None:

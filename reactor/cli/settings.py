@@ -14,14 +14,14 @@ from reactor.errors import DefinitionError
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 FILE_NAME = "pyproject.toml"
-WIRE_NAMES = ("camel_case", "as_written")
+WIRE_NAMES = ("camelCase", "as_written")  # the loader in the process that imports the project applies it
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
     """Settings of one project; a project without the file or the table has the defaults."""
 
-    wire_names: str = "camel_case"
+    wire_names: str = "camelCase"
     limits: Limits = DEFAULT_LIMITS
 
     @classmethod

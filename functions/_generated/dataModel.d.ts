@@ -1,0 +1,334 @@
+/* eslint-disable */
+// Written by reactor from schema.py and functions/: edit those, not this file.
+
+import type { DocumentByName, SystemTableNames, TableNamesInDataModel } from "convex/server";
+import type { GenericId } from "convex/values";
+
+export type DataModel = {
+  apiKeys: {
+    document: {
+      _id: Id<"apiKeys">;
+      _creationTime: number;
+      createdAt: number;
+      updatedAt: number;
+      userId: Id<"users">;
+      name: string;
+      keyHash: string;
+      prefix: string;
+      scopes: Array<"generate" | "read" | "write" | "delete">;
+      rateLimit?: number;
+      isActive: boolean;
+      lastUsedAt?: number;
+      totalRequests: number;
+      expiresAt?: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "createdAt"
+      | "expiresAt"
+      | "isActive"
+      | "keyHash"
+      | "lastUsedAt"
+      | "name"
+      | "prefix"
+      | "rateLimit"
+      | "scopes"
+      | "totalRequests"
+      | "updatedAt"
+      | "userId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_key_hash: ["keyHash", "_creationTime"];
+      by_prefix: ["prefix", "_creationTime"];
+      by_user: ["userId", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  collections: {
+    document: {
+      _id: Id<"collections">;
+      _creationTime: number;
+      createdAt: number;
+      updatedAt: number;
+      userId: Id<"users">;
+      name: string;
+      description?: string;
+      coverImageId?: Id<"images">;
+      imageIds: Array<Id<"images">>;
+      isPublic: boolean;
+      shareToken?: string;
+      collaboratorIds?: Array<Id<"users">>;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "collaboratorIds"
+      | "coverImageId"
+      | "createdAt"
+      | "description"
+      | "imageIds"
+      | "isPublic"
+      | "name"
+      | "shareToken"
+      | "updatedAt"
+      | "userId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_public: ["isPublic", "updatedAt", "_creationTime"];
+      by_share_token: ["shareToken", "_creationTime"];
+      by_user: ["userId", "_creationTime"];
+      by_user_updated: ["userId", "updatedAt", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  generationJobs: {
+    document: {
+      _id: Id<"generationJobs">;
+      _creationTime: number;
+      createdAt: number;
+      updatedAt: number;
+      userId: Id<"users">;
+      status: "pending" | "processing" | "uploading" | "completed" | "failed";
+      prompt: string;
+      negativePrompt?: string;
+      model: string;
+      width: number;
+      height: number;
+      steps?: number;
+      guidance?: number;
+      seed?: number;
+      numImages: number;
+      imageIds?: Array<Id<"images">>;
+      error?: string;
+      retryCount: number;
+      creditsUsed: number;
+      estimatedCostUsd?: number;
+      processingTimeMs?: number;
+      startedAt?: number;
+      completedAt?: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "completedAt"
+      | "createdAt"
+      | "creditsUsed"
+      | "error"
+      | "estimatedCostUsd"
+      | "guidance"
+      | "height"
+      | "imageIds"
+      | "model"
+      | "negativePrompt"
+      | "numImages"
+      | "processingTimeMs"
+      | "prompt"
+      | "retryCount"
+      | "seed"
+      | "startedAt"
+      | "status"
+      | "steps"
+      | "updatedAt"
+      | "userId"
+      | "width";
+    indexes: {
+      by_created: ["createdAt", "_creationTime"];
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_status: ["status", "_creationTime"];
+      by_user: ["userId", "_creationTime"];
+      by_user_status: ["userId", "status", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  images: {
+    document: {
+      _id: Id<"images">;
+      _creationTime: number;
+      createdAt: number;
+      updatedAt: number;
+      userId: Id<"users">;
+      generationJobId: Id<"generationJobs">;
+      prompt: string;
+      negativePrompt?: string;
+      model: string;
+      width: number;
+      height: number;
+      steps?: number;
+      guidance?: number;
+      seed?: number;
+      s3Key: string;
+      s3Bucket: string;
+      cloudFrontUrl: string;
+      thumbnailUrl?: string;
+      blurDataUrl?: string;
+      fileSizeBytes: number;
+      mimeType: string;
+      isPublic: boolean;
+      tags?: Array<string>;
+      views: number;
+      downloads: number;
+      isFlagged: boolean;
+      flagReason?: string;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "blurDataUrl"
+      | "cloudFrontUrl"
+      | "createdAt"
+      | "downloads"
+      | "fileSizeBytes"
+      | "flagReason"
+      | "generationJobId"
+      | "guidance"
+      | "height"
+      | "isFlagged"
+      | "isPublic"
+      | "mimeType"
+      | "model"
+      | "negativePrompt"
+      | "prompt"
+      | "s3Bucket"
+      | "s3Key"
+      | "seed"
+      | "steps"
+      | "tags"
+      | "thumbnailUrl"
+      | "updatedAt"
+      | "userId"
+      | "views"
+      | "width";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_job: ["generationJobId", "_creationTime"];
+      by_model: ["model", "_creationTime"];
+      by_public: ["isPublic", "createdAt", "_creationTime"];
+      by_user: ["userId", "_creationTime"];
+      by_user_created: ["userId", "createdAt", "_creationTime"];
+    };
+    searchIndexes: {
+      search_prompt: { searchField: "prompt"; filterFields: "userId" | "isPublic" };
+    };
+    vectorIndexes: {};
+  };
+  usage: {
+    document: {
+      _id: Id<"usage">;
+      _creationTime: number;
+      createdAt: number;
+      updatedAt: number;
+      userId: Id<"users">;
+      date: string;
+      generationsCount: number;
+      generationsSuccess: number;
+      generationsFailed: number;
+      creditsUsed: number;
+      modelUsage: Record<string, number>;
+      storageUsedBytes: number;
+      imagesUploaded: number;
+      imagesDeleted: number;
+      apiRequestsCount: number;
+      apiRequestsSuccess: number;
+      apiRequestsFailed: number;
+      estimatedCostUsd?: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "apiRequestsCount"
+      | "apiRequestsFailed"
+      | "apiRequestsSuccess"
+      | "createdAt"
+      | "creditsUsed"
+      | "date"
+      | "estimatedCostUsd"
+      | "generationsCount"
+      | "generationsFailed"
+      | "generationsSuccess"
+      | "imagesDeleted"
+      | "imagesUploaded"
+      | "modelUsage"
+      | "storageUsedBytes"
+      | "updatedAt"
+      | "userId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_date: ["date", "_creationTime"];
+      by_id: ["_id"];
+      by_user: ["userId", "_creationTime"];
+      by_user_date: ["userId", "date", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  users: {
+    document: {
+      _id: Id<"users">;
+      _creationTime: number;
+      createdAt: number;
+      updatedAt: number;
+      clerkId: string;
+      email: string;
+      firstName?: string;
+      lastName?: string;
+      username?: string;
+      profileImage?: string;
+      plan: "free" | "pro" | "enterprise";
+      credits: number;
+      stripeCustomerId?: string;
+      stripeSubscriptionId?: string;
+      subscriptionStatus?: "active" | "canceled" | "past_due" | "trialing";
+      trialEndsAt?: number;
+      storageUsedBytes: number;
+      storageQuotaBytes: number;
+      defaultModel?: string;
+      emailNotifications: boolean;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "clerkId"
+      | "createdAt"
+      | "credits"
+      | "defaultModel"
+      | "email"
+      | "emailNotifications"
+      | "firstName"
+      | "lastName"
+      | "plan"
+      | "profileImage"
+      | "storageQuotaBytes"
+      | "storageUsedBytes"
+      | "stripeCustomerId"
+      | "stripeSubscriptionId"
+      | "subscriptionStatus"
+      | "trialEndsAt"
+      | "updatedAt"
+      | "username";
+    indexes: {
+      by_clerk_id: ["clerkId", "_creationTime"];
+      by_creation_time: ["_creationTime"];
+      by_email: ["email", "_creationTime"];
+      by_id: ["_id"];
+      by_plan: ["plan", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+};
+
+export type TableNames = TableNamesInDataModel<DataModel>;
+
+/** A document of a table, as queries return it. */
+export type Doc<TableName extends TableNames> = DocumentByName<DataModel, TableName>;
+
+/** The id of a document: a string that knows its table. */
+export type Id<TableName extends TableNames | SystemTableNames> = GenericId<TableName>;

@@ -1,0 +1,32 @@
+"""Pixorly as the loader sees it: imported in a process of its own, as a server would."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reactor.definitions.manifest import Manifest
+from tests.codegen.compiler import Compiler, packages_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+LOAD = """
+import sys
+from pathlib import Path
+from reactor.execution.loader import load_bundle
+sys.stdout.buffer.write(load_bundle(Path(sys.argv[1])).manifest.to_bytes())
+"""
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    loaded = subprocess.run([sys.executable, "-c", LOAD, str(ROOT)], capture_output=True, timeout=60, check=False)
+    assert loaded.returncode == 0, loaded.stderr.decode()
+    return Manifest.from_bytes(loaded.stdout)
+
+
+@pytest.fixture
+def compiler(pytestconfig: pytest.Config, tmp_path: Path) -> Compiler:
+    return Compiler(packages_folder(Path(pytestconfig.cache.mkdir("node"))), tmp_path)

@@ -58,9 +58,12 @@ def compile_table(cls: type[BaseModel], name: str | None, names: Names, nested_p
     """
     _complete(cls)
     strict, trusting = _walk(cls, names), _walk(cls, names, trusting=True)
-    raw = _fields_of(strict.root(cls.__pydantic_core_schema__))
+    raw = _object_in(strict, cls.__pydantic_core_schema__)
     trusting.root(cls.__pydantic_core_schema__)
     altered, described = strict.fields(raw)
+    for each in described.values():
+        if each.name.startswith("_"):
+            raise DefinitionError(f"{cls.__name__}: `{each.name}` starts with `_`, which is reserved for the system.")
     schema = strict.close(_fields_schema(altered))
     stored = tuple(_as_stored(altered[field], each) for field, each in described.items())
     system = () if name is None else (Field("_id", IdV(name)), Field("_creationTime", NumberV()))
@@ -97,13 +100,6 @@ def _walk(cls: type[BaseModel], names: Names, *, trusting: bool = False) -> Wire
         plain=partial(plain_value, names=names),
         trusting=trusting,
     )
-
-
-def _fields_of(schema: Any) -> Any:
-    """The fields schema of a model, under whatever validators wrap it."""
-    while schema["type"] != "model-fields":
-        schema = schema["schema"]
-    return schema
 
 
 def _fields_schema(altered: dict[str, Any]) -> core_schema.CoreSchema:

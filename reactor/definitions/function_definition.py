@@ -16,7 +16,7 @@ from reactor.definitions.manifest import FunctionManifest
 from reactor.definitions.shape import Shape, finished_schema, plain_value
 from reactor.definitions.unset import UNSET
 from reactor.definitions.wire_schema import ARGUMENTS, Names, WireWalk
-from reactor.errors import ArgumentValidationError, DefinitionError, ReturnsValidationError
+from reactor.errors import ArgumentValidationError, DefinitionError
 from reactor.values.names import is_identifier, wire_name
 from reactor.values.validator import TableOfId, Validator
 from reactor.values.value import Value, decode

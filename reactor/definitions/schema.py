@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 
+from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.manifest import SearchManifest, TableManifest
 from reactor.definitions.system_tables import ScheduledFunction, StoredFile
 from reactor.definitions.table import Table
@@ -12,6 +13,7 @@ from reactor.definitions.table_definition import TableDefinition
 from reactor.definitions.wire_schema import Names
 from reactor.errors import DefinitionError
 from reactor.values.names import wire_name
+from reactor.values.validator import ArrayV, IdV, ObjectV, RecordV, UnionV, Validator
 
 
 class Schema:
@@ -52,11 +54,13 @@ class Schema:
         """The definition of a table, the system's included; None when it is not declared."""
         return self.tables.get(name) or self.system_tables.get(name)
 
-    def check_known(self, table: type[Table]) -> None:
-        """Raise DefinitionError for a Table that is not part of this schema."""
-        definition = table.__definition__
-        if definition.name is None or self.find(definition.name) is not definition:
-            raise DefinitionError(f"{table.__name__} is no table of schema.py. Declare or import it there.")
+    def check_function(self, function: FunctionDefinition) -> None:
+        """Raise DefinitionError for a function that takes or returns what belongs to an undeclared table."""
+        for table in _tables_in(function.args) | (_tables_in(function.returns) if function.returns else set()):
+            if self.find(table) is None:
+                raise DefinitionError(
+                    f'{function.python_path}: "{table}" is no table of schema.py. Declare or import it there.'
+                )
 
     @property
     def manifest(self) -> tuple[TableManifest, ...]:
@@ -68,3 +72,20 @@ def _manifest(table: TableDefinition) -> TableManifest:
     assert table.name is not None
     searches = (SearchManifest(name, field, filters) for name, (field, filters) in table.search_indexes.items())
     return TableManifest(table.name, table.validator, tuple(table.indexes.items()), tuple(searches))
+
+
+def _tables_in(validator: Validator) -> set[str]:
+    match validator:
+        case IdV(table):
+            return {table}
+        case ArrayV(item):
+            return _tables_in(item)
+        case RecordV(keys, values):
+            return _tables_in(keys) | _tables_in(values)
+        case UnionV(members):
+            return set().union(*map(_tables_in, members))
+        case ObjectV(fields, table):
+            own = set() if table is None else {table}
+            return own.union(*(_tables_in(each.validator) for each in fields))
+        case _:
+            return set()

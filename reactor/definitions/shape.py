@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
@@ -145,10 +145,10 @@ def plain_value(obj: Any, *, names: Names = wire_name) -> Any:
     if definition is not None:
         return definition.to_document(obj)
     if isinstance(obj, BaseModel) or dataclasses.is_dataclass(kind):
-        return _shape_of_class(kind, names).to_value(obj)
+        return _shape_of_class(cast("Any", kind), names).to_value(obj)
     return obj
 
 
 @lru_cache(maxsize=1024)
-def _shape_of_class(cls: type, names: Names) -> Shape:
+def _shape_of_class(cls: Any, names: Names) -> Shape:
     return Shape.of(cls, cls.__name__, names=names)

@@ -191,16 +191,12 @@ class Table(BaseModel, metaclass=TableMeta):
     @property
     def id(self) -> Id[Self]:
         """The document's id. AttributeError for one that was not read from the database."""
-        if TYPE_CHECKING:
-            return Id("")
-        return self._stored_attribute("_id")
+        return self._stored_attribute("_id")  # type: ignore[no-any-return]
 
     @property
     def creation_time(self) -> float:
         """When the document was inserted, in epoch milliseconds."""
-        if TYPE_CHECKING:
-            return 0.0
-        return self._stored_attribute("_creation_time")
+        return self._stored_attribute("_creation_time")  # type: ignore[no-any-return]
 
     if not TYPE_CHECKING:
 
@@ -218,9 +214,9 @@ class Table(BaseModel, metaclass=TableMeta):
                 raise AttributeError(
                     f"This {type(self).__name__} has no `{name}`: it was not read from the database. insert() returns the id."
                 )
-            if not _attributes.__get__(self) and (name in type(self).__pydantic_fields__ or name[:11] == "__pydantic_"):
-                if _load(self):
-                    return object.__getattribute__(self, name)
+            is_held = name in type(self).__pydantic_fields__ or name[:11] == "__pydantic_"
+            if is_held and not _attributes.__get__(self) and _load(self):
+                return object.__getattribute__(self, name)
             return super().__getattr__(name)
 
         def __setattr__(self, name, value):
@@ -243,13 +239,13 @@ class Table(BaseModel, metaclass=TableMeta):
             return self._identity() == other._identity() and self.__dict__ == other.__dict__
 
         def __hash__(self):
-            id = self._identity()[0]
-            return hash((type(self), *self.__dict__.values())) if id is None else hash((type(self), id))
+            own_id, _ = self._identity()
+            return hash((type(self), *self.__dict__.values())) if own_id is None else hash((type(self), own_id))
 
         def __repr_args__(self):
-            id = self._identity()[0]
-            if id is not None:
-                yield "id", id
+            own_id, _ = self._identity()
+            if own_id is not None:
+                yield "id", own_id
             yield from super().__repr_args__()
 
         def __getstate__(self):
@@ -257,9 +253,9 @@ class Table(BaseModel, metaclass=TableMeta):
 
         def __setstate__(self, state):
             super().__setstate__(state)
-            id, creation_time = state["identity"]
-            if id is not None:
-                _put(self, None, id, creation_time)
+            own_id, creation_time = state["identity"]
+            if own_id is not None:
+                _put(self, None, own_id, creation_time)
 
     # ── for the definition ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -326,9 +322,9 @@ def _load(document: Table) -> dict[str, Any]:
     except AttributeError:
         return attributes
     if data is not None:
-        decoded, fields_set, id, creation_time = type(document).__definition__.attributes_of(data)
+        decoded, fields_set, own_id, creation_time = type(document).__definition__.attributes_of(data)
         _fill(document, decoded, fields_set)
-        _put(document, data, id, creation_time)
+        _put(document, data, own_id, creation_time)
     return attributes
 
 

@@ -104,27 +104,28 @@ class TableDefinition:
 
     def from_value(self, value: Value) -> Any:
         """The document of a decoded one, as another function's result holds it. Raises ReturnsValidationError."""
-        if not isinstance(value, dict) or not isinstance(value.get("_id"), str):
+        own_id = value.get("_id") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not isinstance(own_id, str):
             raise ReturnsValidationError(f"Value is no document of `{self.name}`.")
         fields = {key: item for key, item in value.items() if key not in ("_id", "_creationTime")}
         try:
             attributes, _, fields_set = self._form.check(fields)
         except ValidationError as error:
             raise ReturnsValidationError(mismatch_text(error, self._form.stored, fields)) from None
-        return self.cls._known(attributes, fields_set, value["_id"], value.get("_creationTime"))
+        return self.cls._known(attributes, fields_set, own_id, value.get("_creationTime"))
 
     def attributes_of(self, data: bytes) -> tuple[dict[str, Any], set[str], str, float]:
         """What a stored document's bytes say: attributes, which were there, id and creation time."""
         value: Any = decode(data)
-        id, creation_time = value.pop("_id"), value.pop("_creationTime")
+        own_id, creation_time = value.pop("_id"), value.pop("_creationTime")
         try:
             attributes, _, fields_set = self._form.trust(value)
         except ValidationError as error:
             text = mismatch_text(error, self._form.stored, value)
             raise SchemaViolation(
-                f'Document with ID "{id}" in table "{self.name}" does not match the schema: {text}'
+                f'Document with ID "{own_id}" in table "{self.name}" does not match the schema: {text}'
             ) from None
-        return attributes, fields_set, id, creation_time
+        return attributes, fields_set, own_id, creation_time
 
     def to_document(self, document: Any) -> Any:
         """The Value of a document as clients see it, with id; other objects as they are, to be refused."""
@@ -136,12 +137,12 @@ class TableDefinition:
         data = self.stored_bytes(document)
         if data is not None:
             return decode(data)
-        id, creation_time = document._identity()
-        if id is None:
+        own_id, creation_time = document._identity()
+        if own_id is None:
             raise ReturnsValidationError(
                 f"This {self.cls.__name__} has no id: it was not read from the database. Return what ctx.db.get(id) gives."
             )
-        return {**self.to_value(document), "_id": id, "_creationTime": creation_time}
+        return {**self.to_value(document), "_id": own_id, "_creationTime": creation_time}
 
     def stored_bytes(self, document: Any) -> bytes | None:
         """The wire JSON of an unmodified stored document of the current shape; None for any other object."""

@@ -213,7 +213,7 @@ class WireWalk:
         if len(forms) == 1:
             return forms[0]
         # A tagged union becomes an ordinary one: its tag has another name here, and literals tell the members apart.
-        mode = "left_to_right" if schema.get("mode") == "left_to_right" else "smart"
+        mode: Literal["smart", "left_to_right"] = "left_to_right" if schema.get("mode") == "left_to_right" else "smart"
         wire = core_schema.union_schema([form.schema for form in forms], mode=mode)
         return WireForm(wire, union_of(form.validator for form in forms))
 
@@ -232,11 +232,11 @@ class WireWalk:
             self._refuse(path, "keys of an object are strings. Use `dict[str, …]`")
         values = self._walk(schema.get("values_schema") or core_schema.any_schema(), f"{path}.values()")
         wire = {**schema, "keys_schema": keys.schema, "values_schema": values.schema, "strict": True}
-        return WireForm(wire, RecordV(keys.validator, values.validator))  # type: ignore[arg-type]
+        return WireForm(wire, RecordV(keys.validator, values.validator))
 
     def _inner(self, schema: Any, path: str) -> WireForm:
         wire, validator = self._walk(schema["schema"], path)
-        return WireForm({**schema, "schema": wire}, validator)  # type: ignore[arg-type]
+        return WireForm({**schema, "schema": wire}, validator)
 
     def _default(self, schema: Any, path: str) -> WireForm:
         return self._inner(schema, path)
@@ -286,12 +286,12 @@ class WireWalk:
             )
         inner = self._within(cls, schema["schema"], path)
         if schema.get("root_model"):
-            return WireForm({**schema, "schema": inner.schema}, inner.validator)  # type: ignore[arg-type]
+            return WireForm({**schema, "schema": inner.schema}, inner.validator)
         config = dict(schema.get("config") or {})
         if config.get("extra_fields_behavior") == "allow":
             self._refuse(path, f'`{cls.__name__}` allows extra fields (extra="allow"): use a `dict[str, …]` field')
         config |= {"extra_fields_behavior": "forbid", "validate_by_alias": True, "validate_by_name": False}
-        return WireForm({**schema, "schema": inner.schema, "config": config}, inner.validator)  # type: ignore[arg-type]
+        return WireForm({**schema, "schema": inner.schema, "config": config}, inner.validator)
 
     def _table(self, cls: type, table: TableForm, path: str) -> WireForm:
         if self._use == "argument":
@@ -308,7 +308,7 @@ class WireWalk:
         inner = self._within(schema["cls"], schema["schema"], path)
         config = {**(schema.get("config") or {}), "extra_fields_behavior": "forbid"}
         config |= {"validate_by_alias": True, "validate_by_name": False}
-        return WireForm({**schema, "schema": inner.schema, "config": config}, inner.validator)  # type: ignore[arg-type]
+        return WireForm({**schema, "schema": inner.schema, "config": config}, inner.validator)
 
     def _within(self, cls: type, schema: Any, path: str) -> WireForm:
         module = sys.modules.get(cls.__module__)
@@ -326,7 +326,7 @@ class WireWalk:
         altered, described = self.fields(schema, path)
         wire = {**schema, "fields": list(altered.values()) if isinstance(schema["fields"], list) else altered}
         wire |= {"extra_behavior": "forbid"}
-        return WireForm(wire, ObjectV(tuple(described.values())))  # type: ignore[arg-type]
+        return WireForm(wire, ObjectV(tuple(described.values())))
 
     def _field(self, item: dict[str, Any], wire: str, path: str) -> tuple[dict[str, Any], Field]:
         schema = item["schema"]
@@ -339,9 +339,9 @@ class WireWalk:
         if altered["type"] != "dataclass-field":
             del altered["name"]
         if has_default and (item.get("metadata") or {}).get(ARGUMENTS):
-            altered["schema"] = form.schema["schema"]  # type: ignore[typeddict-item]  # Python fills its own defaults
+            altered["schema"] = form.schema["schema"]  # Python fills its own defaults
         elif has_default and default is _NO_CONSTANT and self._use == "document":
-            altered["schema"] = form.schema["schema"]  # type: ignore[typeddict-item]  # a factory fills at insert only
+            altered["schema"] = form.schema["schema"]  # a factory fills at insert only
         if absent:
             altered["serialization_exclude_if"] = _is_none if default is None else _is_unset
         validator = _without_null(form.validator) if default is None else form.validator

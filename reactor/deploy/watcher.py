@@ -1,8 +1,8 @@
 """Which source files changed: the developer saves, and milliseconds later a set of paths comes out.
 
 Operating system events only say *when to look*; what changed is found by looking, so an event lost, doubled or seen
-too early costs nothing. Directories that hold no code of the project (environments, caches, generated files) are
-neither watched nor walked.
+too early costs nothing. What the loader would not import (environments, caches, generated files, tests, reactor itself
+where it is developed in the same folder) is neither watched nor walked.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import watchfiles
+
+from reactor.execution.project import Project
 
 # From a save to its event these cost 2–15 ms; the defaults (50 and 1600) cost 75. An editor's rename-over is one change.
 STEP = 5
@@ -32,13 +34,14 @@ class Sources:
     @classmethod
     def of(cls, root: Path) -> Sources:
         """Walk `root`. What disappears on the way is not there."""
+        project = Project(root)
         directories, files = set(), {}
         for folder, children, names in os.walk(root):
             here = Path(folder)
             directories.add(here)
-            children[:] = [child for child in children if not _is_foreign(here / child)]
+            children[:] = [child for child in children if _may_hold_sources(project, here / child)]
             for name in names:
-                if name.endswith(".py") or (name == "pyproject.toml" and here == root):
+                if _is_source(name) or (name == "pyproject.toml" and here == root):
                     try:
                         status = (here / name).stat()
                     except OSError:
@@ -85,6 +88,12 @@ class Watcher:
         return self._seen.changed_since(before)
 
 
-def _is_foreign(directory: Path) -> bool:
+def _may_hold_sources(project: Project, directory: Path) -> bool:
     name = directory.name
-    return name.startswith(".") or name in NO_SOURCES or (directory / "pyvenv.cfg").exists()
+    if name.startswith(".") or name in NO_SOURCES or (name == "tests" and directory.parent == project.root):
+        return False
+    return project.owns(str(directory)) and not (directory / "pyvenv.cfg").exists()
+
+
+def _is_source(name: str) -> bool:
+    return name.endswith(".py") and not name.startswith("test_") and name != "conftest.py"

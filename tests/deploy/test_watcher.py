@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reactor.deploy.watcher import Watcher
+from reactor.deploy.watcher import Sources, Watcher
 
 
 @pytest.fixture
@@ -72,19 +72,27 @@ async def test_a_rename_reports_both_names_and_a_deleted_directory_its_files(pro
 
 
 async def test_what_is_no_source_of_the_project_is_not_reported(project: Path) -> None:
-    for foreign in ("functions/_generated", ".venv", ".reactor", "node_modules/x", "functions/__pycache__"):
-        (project / foreign).mkdir(parents=True)
-    environment = project / "env"
-    environment.mkdir()
-    (environment / "pyvenv.cfg").write_text("")
+    foreign = ("functions/_generated", ".venv", ".reactor", "node_modules/x", "functions/__pycache__", "tests", "env")
+    for folder in foreign:
+        (project / folder).mkdir(parents=True)
+    (project / "env" / "pyvenv.cfg").write_text("")
     async with watching(project) as changes:
         waiting = asyncio.ensure_future(next_of(changes))
         await asyncio.sleep(0)
-        for foreign in ("functions/_generated", ".venv", ".reactor", "node_modules/x", "functions/__pycache__", "env"):
-            (project / foreign / "module.py").write_text("noise")
-        (project / "functions" / "notes.txt").write_text("noise")
+        for folder in foreign:
+            (project / folder / "module.py").write_text("noise")
+        for name in ("notes.txt", "test_users.py", "conftest.py"):
+            (project / "functions" / name).write_text("noise")
         (project / "schema.py").write_text("the one that counts")
         assert await waiting == {project / "schema.py"}
+
+
+def test_reactor_is_no_source_of_the_project_it_is_developed_in() -> None:
+    root = Path(__file__).resolve().parents[2]
+    watched = Sources.of(root)
+    assert root / "schema.py" in watched.files
+    assert root / "functions" / "users.py" in watched.files
+    assert not any(path.is_relative_to(root / folder) for path in watched.files for folder in ("reactor", "tests"))
 
 
 async def test_saves_while_the_caller_is_busy_come_as_one_set(project: Path) -> None:

@@ -41,25 +41,31 @@ _set = object.__setattr__
 class TableMeta(ModelMetaclass):
     """Checks a declaration when it is made, and gives the class its definition."""
 
-    def __new__(
-        mcs, cls_name: str, bases: tuple[type, ...], namespace: dict[str, Any], name: str | None = None, **kwargs: Any
-    ) -> Any:
-        if bases == (BaseModel,):
-            return super().__new__(mcs, cls_name, bases, namespace, **kwargs)
-        _check_namespace(cls_name, namespace)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)  # an error below
-            try:
-                cls: Any = super().__new__(mcs, cls_name, bases, namespace, name=name, **kwargs)
-            except NameError as error:  # pydantic's, for names like `model_config` and `_x`
-                raise DefinitionError(f"{cls_name}: {error}") from error
-        _check_fields(cls)
-        indexes, search_indexes = _members(cls, Index), _members(cls, SearchIndex)
-        if name is not None:
-            _check_name(cls_name, name)
-            _check_indexes(cls, indexes, search_indexes)
-        cls.__definition__ = TableDefinition(cls, name, indexes, search_indexes)
-        return cls
+    if not TYPE_CHECKING:
+
+        def __new__(mcs, cls_name, bases, namespace, *, name=None, **kwargs):
+            if bases == (BaseModel,):
+                return super().__new__(mcs, cls_name, bases, namespace, **kwargs)
+            for keyword in kwargs:
+                raise DefinitionError(f"{cls_name}: a Table takes no `{keyword}=`.{did_you_mean(keyword, ['name'])}")
+            _check_namespace(cls_name, namespace)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)  # an error below
+                try:
+                    cls = super().__new__(mcs, cls_name, bases, namespace, name=name)
+                except NameError as error:  # pydantic's, for names like `model_config`
+                    raise DefinitionError(f"{cls_name}: {error}") from error
+            _check_fields(cls)
+            cls.__definition__ = _definition(cls, name)
+            return cls
+
+
+def _definition(cls: type[Table], name: str | None) -> TableDefinition:
+    indexes, search_indexes = _members(cls, Index), _members(cls, SearchIndex)
+    if name is not None:
+        _check_name(cls.__name__, name)
+        _check_indexes(cls, indexes, search_indexes)
+    return TableDefinition(cls, name, indexes, search_indexes)
 
 
 def _check_namespace(cls_name: str, namespace: dict[str, Any]) -> None:
@@ -172,12 +178,12 @@ class Table(BaseModel, metaclass=TableMeta):
     by_creation_time = Index("creation_time")
     by_id = Index("id")
 
-    def __init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+    def __init_subclass__(cls, *, name: str | None = None) -> None:
+        super().__init_subclass__()
 
     @classmethod
-    def __pydantic_init_subclass__(cls, *, name: str | None = None, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
+    def __pydantic_init_subclass__(cls, *, name: str | None = None, **_kwargs: Any) -> None:
+        super().__pydantic_init_subclass__()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -47,7 +47,7 @@ class CallFailed(Exception):
 
 
 class Driver:
-    """A process with clients in it. `events` is all it has said, in its order."""
+    """A process with clients in it. `events` is all it has said, in its order; what it printed is a console event."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.events: list[Event] = []  # grows in the reader thread
@@ -65,7 +65,6 @@ class Driver:
             text=True,
             encoding="utf-8",
         )
-        self._errors: list[str] = []
         self._threads = [
             threading.Thread(target=self._read_events, daemon=True),
             threading.Thread(target=self._read_errors, daemon=True),
@@ -106,10 +105,7 @@ class Driver:
                 if left <= 0 or not self.alive:
                     self.doubted = True
                     lately = "\n".join(json.dumps(event)[:400] for event in self.events[-25:])
-                    errors = "".join(self._errors)[-2000:]
-                    raise NotSeen(
-                        f"{what or 'an event'} did not come in {timeout} s; the driver said:\n{lately}\n{errors}"
-                    )
+                    raise NotSeen(f"{what or 'an event'} did not come in {timeout} s; the driver said:\n{lately}")
                 self._said.wait(min(left, 0.5))
 
     def place(self) -> int:
@@ -144,7 +140,9 @@ class Driver:
         assert self._process.stderr is not None
         with self._process.stderr as lines:
             for line in lines:
-                self._errors.append(line)
+                with self._said:
+                    self.events.append({"event": "console", "client": None, "level": "stderr", "text": line})
+                    self._said.notify_all()
 
 
 class Pending:

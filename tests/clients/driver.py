@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import sys
 import threading
@@ -152,16 +151,7 @@ class Http:
         pass
 
 
-class LinesToTest(logging.Handler):
-    """What the client logs (it passes a function's log lines through `logging`), as console events."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say({"event": "console", "client": None, "level": record.levelname.lower(), "text": record.getMessage()})
-
-
 async def main() -> None:
-    logging.getLogger().addHandler(LinesToTest())
-    logging.getLogger().setLevel(logging.INFO)
     held: dict[str, Live | Http] = {}
     orders = asyncio.StreamReader(limit=1 << 26)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)

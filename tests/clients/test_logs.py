@@ -1,0 +1,110 @@
+"""What a function prints reaches the client's console in development, and only the server's log in production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.clients import Client
+from tests.clients.conftest import Clients
+from tests.support import Project, RunningServer, serving
+
+PROJECT = {
+    "functions": {
+        "logs": """
+            from reactor import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
+
+
+            @query
+            def noisy_query(ctx: QueryCtx, word: str) -> str:
+                print("query says", word)
+                return word
+
+
+            @mutation
+            def noisy_mutation(ctx: MutationCtx, word: str) -> str:
+                print("mutation says", word)
+                return word
+
+
+            @action
+            async def noisy_action(ctx: ActionCtx, word: str) -> str:
+                print("action says", word)
+                return word
+
+
+            @mutation
+            def noisy_failure(ctx: MutationCtx, word: str) -> str:
+                print("failure says", word)
+                raise ValueError("as announced")
+        """
+    }
+}
+CALLS = (
+    ("query", "logs:noisyQuery", "Q"),
+    ("mutation", "logs:noisyMutation", "M"),
+    ("action", "logs:noisyAction", "A"),
+)
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with serving(Project(tmp_path_factory.mktemp("production"), **PROJECT), "serve") as running:  # type: ignore[arg-type]
+        yield running
+
+
+def console(client: Client, text: str, since: int) -> str:
+    """The console line with the text."""
+    said = client.driver.wait_for(
+        lambda event: event.get("event") == "console" and text in event["text"],
+        since=since,
+        what=f"{text!r} on the console",
+    )
+    return str(said["text"])
+
+
+@pytest.mark.parametrize("which", ["js-live", "js-http"])
+@pytest.mark.parametrize(("kind", "path", "letter"), CALLS)
+def test_print_reaches_the_javascript_console_under_the_name_of_the_function(
+    clients: Clients, server: RunningServer, which: str, kind: str, path: str, letter: str
+) -> None:
+    client = clients.open(which, server)
+    since = client.driver.place()
+    assert client.call(kind, path, {"word": f"{which} {kind}"}) == f"{which} {kind}"
+    line = console(client, f"{kind} says {which} {kind}", since)
+    assert line.startswith(f"[CONVEX {letter}({path})] [LOG]")
+
+
+def test_print_of_a_subscribed_query_reaches_the_console(clients: Clients, server: RunningServer) -> None:
+    client = clients.js(server)
+    since = client.driver.place()
+    client.subscribe("logs:noisyQuery", {"word": "subscribed"})
+    assert console(client, "query says subscribed", since).startswith("[CONVEX Q(logs:noisyQuery)] [LOG]")
+
+
+def test_what_was_printed_before_a_failure_is_shown_too(clients: Clients, server: RunningServer) -> None:
+    client = clients.js(server)
+    since = client.driver.place()
+    assert "error" in client.begin_mutation("logs:noisyFailure", {"word": "hm"}).reply()
+    assert console(client, "failure says hm", since).startswith("[CONVEX M(logs:noisyFailure)] [LOG]")
+
+
+def test_print_reaches_the_output_of_the_python_client(clients: Clients, server: RunningServer) -> None:
+    client = clients.python(server)
+    since = client.driver.place()
+    assert client.mutation("logs:noisyMutation", {"word": "snake"}) == "snake"
+    console(client, "mutation says snake", since)
+
+
+def test_production_keeps_what_functions_print_from_the_clients(clients: Clients, production: RunningServer) -> None:
+    live, http = clients.js(production), clients.js_http(production)
+    since = live.driver.place()
+    for client in (live, http):
+        for kind, path, _ in CALLS:
+            client.call(kind, path, {"word": "confidential"})
+    said = [event["text"] for event in live.driver.events[since:] if event.get("event") == "console"]
+    assert not [text for text in said if "confidential" in text]
+    lines = [told.message.get("logLines", []) for told in live.wire]
+    lines += [change.get("logLines", []) for told in live.wire for change in told.message.get("modifications", [])]
+    assert not any(lines)

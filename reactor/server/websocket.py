@@ -30,10 +30,6 @@ class Worker(Protocol):
         """The socket was BLOCKED and is CLEAR."""
         ...
 
-    def ping(self) -> None:
-        """Time to show the client that the line is up."""
-        ...
-
     def closed(self) -> None:
         """The line ended; called once, last."""
         ...
@@ -85,11 +81,9 @@ class Conversation:
     def __init__(self, socket: Socket, worker: Worker, limits: Limits) -> None:
         self._socket = socket
         self._worker = worker
-        self._loop = asyncio.get_running_loop()
-        self._ping_interval = limits.ping_interval
+        loop = asyncio.get_running_loop()
         self._silence: asyncio.TimerHandle | None  # until the first text; what it must be is the session's business
-        self._silence = self._loop.call_later(limits.connect_wait, self._refuse, "NoConnect")
-        self._ping = self._loop.call_later(self._ping_interval, self._tick)  # from then on, set again by each _tick
+        self._silence = loop.call_later(limits.connect_wait, self._refuse, "NoConnect")
         socket.on_clear = worker.cleared
 
     def receive(self, text: str) -> None:
@@ -116,16 +110,11 @@ class Conversation:
                 self.receive(text)
 
     def end(self) -> None:
-        """The line is gone: stop the timers, tell the worker."""
+        """The line is gone: stop waiting, tell the worker."""
         if self._silence is not None:
             self._silence.cancel()
-        self._ping.cancel()
         self._socket.on_clear = None
         self._worker.closed()
-
-    def _tick(self) -> None:
-        self._ping = self._loop.call_later(self._ping_interval, self._tick)
-        self._worker.ping()
 
     def _refuse(self, code: str) -> None:
         self._socket.close(close_code(code), code)

@@ -30,7 +30,7 @@ EXTENSION = "reactor.socket"
 
 _UNSENT = 16 << 10  # bytes the kernel may hold unsent: beyond the network's own flight they only hide a slow reader
 _SEND_BUFFER = 256 << 10  # where the kernel cannot be told the former
-_CLOSE_GRACE = 5.0  # seconds for the client to answer a close frame
+CLOSE_GRACE = 5.0  # seconds for the client to answer a close frame
 _STOP_GRACE = 1.0  # the same when the server stops
 _FRAGMENTS = 1024  # frames of one message
 _PINGS = 100  # per second
@@ -73,11 +73,16 @@ class DirectSocket:
 
     @property
     def clear(self) -> bool:
-        return self._blocked_since is None and self._protocol.transport.get_write_buffer_size() == 0
+        return self._blocked_since is None and self.buffered == 0
 
     @property
     def blocked_since(self) -> float | None:
         return self._blocked_since
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait in this process."""
+        return self._protocol.transport.get_write_buffer_size()
 
     def send_frame(self, frame: bytes) -> None:
         protocol = self._protocol
@@ -125,7 +130,7 @@ class DirectSocket:
             self._stall = None
 
     def _drained(self) -> int:
-        return self._written - self._protocol.transport.get_write_buffer_size()
+        return self._written - self.buffered
 
     def _watch_stall(self) -> None:
         self._baseline = self._drained()
@@ -216,7 +221,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     # ── endings ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def close(self, code: int, reason: str, *, grace: float = _CLOSE_GRACE) -> None:
+    def close(self, code: int, reason: str, *, grace: float | None = None) -> None:
         """Send a close frame; cut the line if the client has not answered it after `grace` seconds."""
         if not self.handshake_complete or self.close_sent or self.disconnected or self.transport.is_closing():
             return
@@ -230,7 +235,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        self.close_timer = self.loop.call_later(grace, self.transport.abort)
+        self.close_timer = self.loop.call_later(CLOSE_GRACE if grace is None else grace, self.transport.abort)
 
     def shutdown(self) -> None:
         """The server stops: tell the client to come back."""

@@ -1,0 +1,79 @@
+"""All routes put together, around any verbs and any kind of worker: tests bring pretend ones."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from reactor.errors import BadRequest
+from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.server.cors import Cors
+from reactor.server.errors import error_response, refusal
+from reactor.server.http_api import HttpApi
+from reactor.server.page import page_routes
+from reactor.server.request_body import read_body
+from reactor.server.settings import ServerSettings
+from reactor.server.verbs import Verbs
+from reactor.server.websocket import WorkerFactory, sync_routes
+
+_ECHO_BYTES = 128 << 20
+
+
+def assemble(
+    verbs: Verbs, make_worker: WorkerFactory, settings: ServerSettings, limits: Limits = DEFAULT_LIMITS
+) -> Starlette:
+    """All routes around these verbs and this kind of worker."""
+    return Starlette(
+        routes=[
+            *page_routes(verbs, settings),
+            *_service_routes(settings),
+            *HttpApi(verbs, settings, limits).routes(),
+            *sync_routes(make_worker, limits),
+        ],
+        middleware=[Middleware(Cors)],
+        exception_handlers={HTTPException: _http_error},
+    )
+
+
+def _service_routes(settings: ServerSettings) -> list[BaseRoute]:
+    async def release(request: Request) -> Response:
+        del request
+        return PlainTextResponse(_release())
+
+    async def instance_name(request: Request) -> Response:
+        del request
+        return PlainTextResponse(settings.instance_name)
+
+    async def echo(request: Request) -> Response:
+        try:
+            return Response(await read_body(request, _ECHO_BYTES), media_type="application/octet-stream")
+        except BadRequest as error:
+            return error_response(error)
+
+    return [
+        Route("/version", release),
+        Route("/instance_version", release),
+        Route("/instance_name", instance_name),
+        Route("/echo", echo, methods=["POST"]),
+    ]
+
+
+def _release() -> str:
+    try:
+        return version("reactor-backend")
+    except PackageNotFoundError:
+        return "0.0.0+source"
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return refusal(404, "NotFound", f"There is nothing at {request.url.path}")
+    code = "MethodNotAllowed" if error.status_code == 405 else "BadRequest"
+    return refusal(error.status_code, code, error.detail, dict(error.headers or {}))

@@ -1,6 +1,7 @@
 """Named places where a test may make the engine fail, stop or die. In production there is no hook and nothing happens.
 
-Places: every SQL statement under its own text, and `before commit`, `after commit`, `before abandon`.
+Places: every SQL statement under its own text, `structure` before each change of structure, and `before commit`,
+`after commit`, `before abandon`.
 """
 
 from __future__ import annotations

@@ -164,6 +164,7 @@ class SqliteConnection:
         """The only door for changes of structure: sqlite-utils on this connection, inside the open batch (engine A11)."""
         self.require_transaction()
         try:
+            fail_point.reach("structure")
             yield sqlite_utils.Database(self._raw, recursive_triggers=False, execute_plugins=False)
         except (sqlite3.Error, MemoryError) as error:
             raise self.fail(error) from error

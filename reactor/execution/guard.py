@@ -5,7 +5,7 @@ strikes between a document and its index row. Hard: a little later the kernel ki
 stuck inside C. The third line, the wall clock, is the server's. Both timers count CPU time; neither sees a sleep.
 
 Timers belong to a process and handlers to its main thread, so outside of that thread a guard does nothing. The hard
-timer is for runner processes: `Guard(limits, hard=True)`. In-process tests use it without.
+timer is for runner processes (`Guard.of_process`); in-process tests use a guard without it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,13 @@ class Guard:
         self._main = 0  # thread whose timers we use; 0 until install()
         self.user_code = False  # True exactly while the handler may raise
         self.expired = False  # set by the handler, cleared by start(): a call cannot outlive its time by catching
+
+    @classmethod
+    def of_process(cls, limits: Limits) -> Guard:
+        """The guard of a runner process, in place: both timers."""
+        guard = cls(limits, hard=True)
+        guard.install()
+        return guard
 
     def install(self) -> None:
         """Take over the signals of this process. Does nothing outside the main thread. Call it after a fork."""

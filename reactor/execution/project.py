@@ -7,10 +7,13 @@ the same folder (a virtual environment usually does); they are not the developer
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import reactor
+from reactor.errors import DefinitionError
 
 _PACKAGE = Path(reactor.__file__).resolve().parent
 _OURS = ("reactor", "codegen")
@@ -46,6 +49,17 @@ class Project:
     def relative(self, path: str) -> str:
         """The path as the developer would write it."""
         return path.removeprefix(self._prefix)
+
+    def settings(self) -> dict[str, Any]:
+        """`[tool.reactor]` of pyproject.toml; empty when there is none. Raises DefinitionError for a broken file."""
+        file = self.root / "pyproject.toml"
+        try:
+            found = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("reactor", {})
+        except FileNotFoundError:
+            return {}
+        except tomllib.TOMLDecodeError as error:
+            raise DefinitionError(f"pyproject.toml: {error}.") from error
+        return found if isinstance(found, dict) else {}
 
     def function_modules(self) -> Iterator[tuple[str, Path]]:
         """Every module below functions/ that may define functions, by its name below `functions.`, in name order.

@@ -7,27 +7,59 @@ Not the call's result: that is an Outcome.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
+from typing import ParamSpec, TypeVar
 
+from reactor.errors import DeveloperError, LimitExceeded, StorageError
 from reactor.execution.chance import Chance
 from reactor.execution.guard import Guard
 from reactor.execution.logs import LogLines
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Run:
     """One call in progress, nested calls included: they share its time, chance, logs, timers and fate."""
 
-    __slots__ = ("chance", "deterministic", "fatal", "guard", "identity_read", "logs", "now_ns", "sticky")
+    __slots__ = (
+        "chance",
+        "depth",
+        "deterministic",
+        "fatal",
+        "guard",
+        "identity",
+        "identity_read",
+        "logs",
+        "now_ns",
+        "scheduled",
+        "scheduled_size",
+        "sticky",
+    )
 
-    def __init__(self, *, now_ns: int, chance: Chance, logs: LogLines, guard: Guard, deterministic: bool) -> None:
+    def __init__(
+        self,
+        *,
+        now_ns: int,
+        chance: Chance,
+        logs: LogLines,
+        guard: Guard,
+        deterministic: bool,
+        identity: bytes | None = None,
+    ) -> None:
         self.now_ns = now_ns  # what every clock says until the call ends
         self.chance = chance
         self.logs = logs
         self.guard = guard
         self.deterministic = deterministic  # a query or mutation; False in actions, where only logs are ours
+        self.identity = identity  # Identity.key
         self.identity_read = False  # becomes True in ctx.auth, also when that raised or was in a nested call
-        self.sticky: Exception | None = None  # first limit passed: the call cannot succeed any more (engine A1)
-        self.fatal: BaseException | None = None  # first error of the engine itself: it ends the batch (engine A1)
+        self.depth = 0  # nested calls on the stack; grows and shrinks in nesting.py
+        self.scheduled = 0  # jobs written, those of rolled back nested calls included
+        self.scheduled_size = 0  # bytes of their arguments
+        self.sticky: Exception | None = None  # set once: the call cannot succeed any more, whatever it catches
+        self.fatal: BaseException | None = None  # set once: the engine failed, and with it the batch (engine A1)
 
     def enter(self) -> Token[Run | None]:
         """Make this the run whose code executes from here on. Hand the token to `leave`."""
@@ -37,6 +69,34 @@ class Run:
     def leave(token: Token[Run | None]) -> None:
         """Back to what ran before."""
         _CURRENT.reset(token)
+
+    def engine(self, operation: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Carry out something of the engine's for user code: the soft timer waits until it is over.
+
+        A mistake of the caller's passes through. What the engine itself raises is remembered, because an `except` in
+        user code must not hide it: storage that failed, a limit passed, or a bug that may have left half a write.
+        """
+        if self.fatal is not None:
+            raise self.fatal
+        guard = self.guard
+        guard.user_code = False
+        try:
+            result = operation(*args, **kwargs)
+        except Exception as error:
+            if isinstance(error, StorageError | MemoryError | AssertionError):
+                self.fatal = error
+                raise
+            if not isinstance(error, DeveloperError) or isinstance(error, LimitExceeded):
+                self.sticky = self.sticky or error
+            guard.resume()
+            raise
+        except BaseException as error:
+            self.fatal = error
+            raise
+        guard.user_code = True
+        if guard.expired:
+            raise guard.timeout()
+        return result
 
 
 _CURRENT: ContextVar[Run | None] = ContextVar("reactor_run", default=None)

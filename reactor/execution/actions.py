@@ -1,0 +1,211 @@
+"""Actions: their ctx, and how one is run. They touch no data; what they ask for goes over a bridge, call by call.
+
+An `async def` action runs on the event loop it is called on, a plain one in a thread beside it, blocking where the
+other awaits. Both see ordinary Python: real clocks, sockets, files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from reactor.clock import Clock
+from reactor.definitions.function_definition import FunctionDefinition
+from reactor.definitions.id import Id
+from reactor.definitions.kinds import Kind
+from reactor.errors import WrongFunctionKind
+from reactor.execution.context import ENVIRONMENT, Auth, moment
+from reactor.execution.frames import Call, Outcome
+from reactor.execution.outcome import error_of
+from reactor.execution.run import Run
+from reactor.execution.scheduling import JobRequest, request_after, request_at
+from reactor.values.value import Value, decode, encode
+
+if TYPE_CHECKING:
+    from reactor.execution.bundle import Bundle
+
+Bridge = Callable[[Call], Awaitable[Outcome]]
+"""Has one nested call run wherever it belongs, and gives its outcome. The call's id is 0: the server gives one."""
+
+
+class Errand:
+    """What an action asks of the rest of the house: the shared half of both contexts."""
+
+    __slots__ = ("_bridge", "_bundle", "_clock", "run")
+
+    def __init__(self, bundle: Bundle, clock: Clock, run: Run, bridge: Bridge) -> None:
+        self._bundle = bundle
+        self._clock = clock
+        self._bridge = bridge
+        self.run = run
+
+    @property
+    def now_ns(self) -> int:
+        """The time, which passes in actions."""
+        return self._clock.now_ns()
+
+    async def call(self, kind: Kind, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a function of the project; its result as the function returned it. Raises what it came to."""
+        definition = self._bundle.functions.of(fn)
+        if definition.kind != kind:
+            raise WrongFunctionKind(
+                f"{definition.path} is defined as {definition.kind}: use ctx.run_{definition.kind}."
+            )
+        data = await self._ask(kind, definition.path, definition.encode_args(args, kwargs))
+        return definition.decode_result(data)
+
+    async def schedule_after(self, delay: Any, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Id[Any]:
+        """Write a job due so many seconds from now."""
+        return await self._schedule(request_after(self._bundle.functions, self.now_ns / 1e6, delay, fn, args, kwargs))
+
+    async def schedule_at(self, when: Any, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Id[Any]:
+        """Write a job due then."""
+        return await self._schedule(request_at(self._bundle.functions, self.now_ns / 1e6, when, fn, args, kwargs))
+
+    async def cancel(self, id: Any) -> None:
+        """Keep a job from running."""
+        await self._ask("mutation", "_system/scheduler:cancel", {"id": id})
+
+    async def _schedule(self, request: JobRequest) -> Id[Any]:
+        args: dict[str, Value] = {"name": request.name, "args": request.args, "due": request.due}
+        return Id(decode(await self._ask("mutation", "_system/scheduler:schedule", args)))
+
+    async def _ask(self, kind: Kind, path: str, args: dict[str, Value]) -> bytes:
+        call = Call(id=0, kind=kind, path=path, args=encode(args), identity=self.run.identity, internal=True)
+        outcome = await self._bridge(call)
+        if outcome.failure is not None:
+            raise error_of(outcome.failure)
+        assert outcome.value is not None
+        return outcome.value
+
+
+class _ActionBase:
+    __slots__ = ("_errand",)
+
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
+
+    @property
+    def auth(self) -> Auth:
+        """Who is asking."""
+        return Auth(self._errand.run)
+
+    @property
+    def now(self) -> dt.datetime:
+        """The time."""
+        return moment(self._errand.now_ns)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment variables."""
+        return ENVIRONMENT
+
+
+class ActionContext(_ActionBase):
+    """The ctx of an `async def` action."""
+
+    __slots__ = ()
+
+    @property
+    def scheduler(self) -> AwaitedScheduler:
+        """Calls functions later."""
+        return AwaitedScheduler(self._errand)
+
+    async def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a query, which reads the newest data."""
+        return await self._errand.call("query", fn, args, kwargs)
+
+    async def run_mutation(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a mutation; it is durable when this returns."""
+        return await self._errand.call("mutation", fn, args, kwargs)
+
+    async def run_action(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call another action."""
+        return await self._errand.call("action", fn, args, kwargs)
+
+
+class AwaitedScheduler:
+    """`ctx.scheduler` of an `async def` action."""
+
+    __slots__ = ("_errand",)
+
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
+
+    async def run_after(self, delay: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call `fn` after so many seconds."""
+        return await self._errand.schedule_after(delay, fn, args, kwargs)
+
+    async def run_at(self, when: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call `fn` at this time."""
+        return await self._errand.schedule_at(when, fn, args, kwargs)
+
+    async def cancel(self, id: Any, /) -> None:
+        """Do not call it, if it has not begun."""
+        await self._errand.cancel(id)
+
+
+class SyncActionContext(_ActionBase):
+    """The ctx of a plain `def` action. Its thread blocks while the event loop does what is asked."""
+
+    __slots__ = ("_loop",)
+
+    def __init__(self, errand: Errand, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(errand)
+        self._loop = loop
+
+    @property
+    def scheduler(self) -> BlockingScheduler:
+        """Calls functions later."""
+        return BlockingScheduler(self._errand, self._loop)
+
+    def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a query, which reads the newest data."""
+        return _wait(self._loop, self._errand.call("query", fn, args, kwargs))
+
+    def run_mutation(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a mutation; it is durable when this returns."""
+        return _wait(self._loop, self._errand.call("mutation", fn, args, kwargs))
+
+    def run_action(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call another action."""
+        return _wait(self._loop, self._errand.call("action", fn, args, kwargs))
+
+
+class BlockingScheduler:
+    """`ctx.scheduler` of a plain `def` action."""
+
+    __slots__ = ("_errand", "_loop")
+
+    def __init__(self, errand: Errand, loop: asyncio.AbstractEventLoop) -> None:
+        self._errand = errand
+        self._loop = loop
+
+    def run_after(self, delay: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call `fn` after so many seconds."""
+        return _wait(self._loop, self._errand.schedule_after(delay, fn, args, kwargs))
+
+    def run_at(self, when: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call `fn` at this time."""
+        return _wait(self._loop, self._errand.schedule_at(when, fn, args, kwargs))
+
+    def cancel(self, id: Any, /) -> None:
+        """Do not call it, if it has not begun."""
+        _wait(self._loop, self._errand.cancel(id))
+
+
+def _wait(loop: asyncio.AbstractEventLoop, work: Any) -> Any:
+    return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+
+async def perform(definition: FunctionDefinition, errand: Errand, args: dict[str, Value]) -> bytes:
+    """Run an action; its encoded result."""
+    keywords = definition.bind(args)
+    if definition.function.is_async:
+        result = await definition.fn(ActionContext(errand), **keywords)
+    else:
+        context = SyncActionContext(errand, asyncio.get_running_loop())
+        result = await asyncio.to_thread(definition.fn, context, **keywords)
+    return definition.encode_result(result)

@@ -1,0 +1,78 @@
+"""Bundle: the user's code, loaded: schema, functions, and the hash that names exactly this code (engine D6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import urandom
+from types import ModuleType
+
+from reactor.definitions.function import Function
+from reactor.definitions.function_definition import FunctionDefinition
+from reactor.definitions.manifest import Manifest
+from reactor.definitions.schema import Schema
+from reactor.definitions.wire_schema import Names
+from reactor.execution.importer import ProjectImporter
+from reactor.execution.project import Project
+from reactor.execution.registry import FunctionRegistry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """What a loader gives. Two of one project can live side by side; only the newer one's modules can be imported."""
+
+    hash: str  # over schema.py, functions/ and every module imported from the project
+    project: Project
+    schema: Schema
+    functions: FunctionRegistry
+    modules: Mapping[str, ModuleType]  # of functions/, by their names below it
+    importer: ProjectImporter
+    warnings: tuple[str, ...] = ()  # sentences for the developer
+    secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
+
+    @property
+    def manifest(self) -> Manifest:
+        """What may be known of it outside of this process."""
+        return Manifest(tuple(definition.manifest for definition in self.functions), self.schema.manifest)
+
+    def unload(self) -> None:
+        """Take its modules and its importer out of the interpreter. What was loaded keeps working."""
+        self.importer.uninstall()
+
+
+def bundle_of(
+    project: Project, importer: ProjectImporter, schema: Schema, modules: Mapping[str, ModuleType], names: Names
+) -> Bundle:
+    """Collect the functions of modules just imported. Raises DefinitionError."""
+    definitions = [
+        FunctionDefinition.of(value, module, name, names)
+        for module, content in modules.items()
+        for name, value in vars(content).items()
+        if isinstance(value, Function) and not _belongs_elsewhere(value, content, modules)
+    ]
+    return Bundle(
+        hash=importer.hash(),
+        project=project,
+        schema=schema,
+        functions=FunctionRegistry(definitions),
+        modules=modules,
+        importer=importer,
+        warnings=tuple(_warnings(modules)),
+    )
+
+
+def _belongs_elsewhere(
+    function: Function[..., object], found_in: ModuleType, modules: Mapping[str, ModuleType]
+) -> bool:
+    """Whether the module only imported the function from the one that defines it."""
+    home = modules.get(function.__module__.removeprefix("functions."))
+    return home is not None and home is not found_in and vars(home).get(function.__name__) is function
+
+
+def _warnings(modules: Mapping[str, ModuleType]) -> list[str]:
+    empty = [
+        name
+        for name, content in modules.items()
+        if getattr(content, "__doc__", None) is None and not any(not key.startswith("__") for key in vars(content))
+    ]
+    return [f"functions/{name.replace('.', '/')}.py is empty." for name in empty]

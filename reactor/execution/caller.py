@@ -1,0 +1,266 @@
+"""FunctionCaller: runs one call of a function, in this process, and says what it came to.
+
+Runner processes and tests use the same one. Which calls run, in which batch or snapshot, and what becomes of the
+outcome is decided by whoever calls it. Errors of user code and of our own checks are outcomes; whatever the engine
+itself raises passes through, and the process has to end (engine A1).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from reactor.clock import Clock
+from reactor.definitions.function_definition import FunctionDefinition
+from reactor.errors import ArgumentValidationError, FunctionTimeout, InvalidValue, ReturnsValidationError
+from reactor.execution.actions import Bridge, Errand, perform
+from reactor.execution.chance import Chance
+from reactor.execution.context import MutationContext, QueryContext
+from reactor.execution.frames import Call, Failure, Outcome, pack_outcome, unpack_outcome
+from reactor.execution.guard import Guard
+from reactor.execution.job_run import JobRun
+from reactor.execution.logs import LogLines
+from reactor.execution.outcome import digest_of, failure_of
+from reactor.execution.pagination import fingerprint
+from reactor.execution.run import Run
+from reactor.execution.scope import Pages, Scope
+from reactor.execution.system_functions import PREFIX, SystemCaller
+from reactor.limits import Limits
+from reactor.values.value import Value, check_value, decode, digest
+
+if TYPE_CHECKING:
+    from reactor.database.batch import Batch
+    from reactor.database.reading import Reading
+    from reactor.database.snapshot import Snapshot
+    from reactor.database.transaction import Transaction
+    from reactor.execution.bundle import Bundle
+
+_cpu = time.thread_time
+
+
+class StaleCode(Exception):
+    """A query was about to run on data that a newer bundle owns; who gives out the calls has to look first."""
+
+
+class Ended(NamedTuple):
+    """How a function ended. Exactly one of the two is set."""
+
+    value: bytes | None
+    failure: Failure | None
+
+
+class FunctionCaller:
+    """Calls functions of one bundle, one at a time (actions: any number)."""
+
+    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_system")
+
+    def __init__(self, bundle: Bundle, limits: Limits, clock: Clock, *, guard: Guard | None = None) -> None:
+        """`guard` limits how long queries and mutations run; one that is not installed limits nothing."""
+        self._bundle = bundle
+        self._limits = limits
+        self._clock = clock
+        self._guard = guard or Guard(limits)
+        self._system = SystemCaller(clock, bundle.project)
+
+    # ── queries ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run_query(self, snapshot: Snapshot, call: Call) -> Outcome:
+        """Run a query in a snapshot that other calls may share."""
+        reading = snapshot.for_call()
+        if call.path.startswith(PREFIX) and call.internal:
+            return self._system.run_query(reading, call)
+        if reading.bundle != self._bundle.hash:  # asking is reading: a push runs every query again (engine D6)
+            raise StaleCode(f"the database belongs to bundle {reading.bundle}, this process runs {self._bundle.hash}")
+        chance = Chance.repeatable(self._bundle.secret, call.path.encode(), call.args, call.identity or b"")
+        run = self._run(call, self._clock.now_ns(), chance)
+        pages = Pages(_page_owner(call), call.journal)
+        began = _cpu()
+        ended = self._attempt(run, reading, lambda: self._invoke_query(call, run, reading, pages))
+        return Outcome(
+            call=call.id,
+            value=ended.value,
+            failure=ended.failure,
+            ts=reading.ts,
+            digest=digest_of(ended.value, ended.failure, run.logs.lines),
+            reads=reading.reads.build().to_wire(),
+            identity_read=run.identity_read,
+            journal=pages.journal,
+            log_lines=run.logs.lines,
+            cpu=_cpu() - began,
+        )
+
+    def _invoke_query(self, call: Call, run: Run, reading: Reading, pages: Pages) -> bytes:
+        definition = self._bundle.functions.find(call.path, "query", internal=call.internal)
+        scope = Scope(self._bundle, run, reading, pages)
+        return self._invoke(definition, QueryContext(scope), scope, call)
+
+    # ── mutations ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run_mutation(self, batch: Batch, call: Call) -> Outcome:
+        """Run a mutation as one savepoint of the batch, or answer what it came to when it ran before.
+
+        The outcome's `ts` is 0 when the call wrote nothing: whoever commits the batch fills in its end. Nothing may be
+        told to anybody before that commit (engine A2).
+        """
+        if call.path.startswith(PREFIX) and call.internal:
+            return self._system.run_mutation(batch, call)
+        request = None if call.session is None or call.request is None else (_session_key(call), call.request)
+        if request is not None:
+            recorded = batch.recorded_request(*request)
+            if recorded is not None:
+                return _repeated(call, recorded.outcome, recorded.binding, recorded.ts)
+        transaction = batch.transaction(call.path)
+        if call.job is not None:
+            job = JobRun(batch, transaction, call.job, self._clock.now_ns() / 1e6)
+            return job.carry_out(call, lambda inner: self._run_in(inner, call))
+        outcome = self._run_in(transaction, call)
+        if outcome.failure is not None:
+            transaction.rollback()
+            return outcome
+        if request is not None:
+            transaction.record_request(*request, pack_outcome(outcome), _binding(call))
+        commit = transaction.release()
+        return outcome if commit is None else msgspec.structs.replace(outcome, ts=commit.ts)
+
+    def _run_in(self, transaction: Transaction, call: Call) -> Outcome:
+        """Run the function in a transaction, which is left open."""
+        run = self._run(call, transaction.ts, Chance.unpredictable())
+        began = _cpu()
+        ended = self._attempt(run, transaction, lambda: self._invoke_mutation(call, run, transaction))
+        return Outcome(
+            call=call.id,
+            value=ended.value,
+            failure=ended.failure,
+            identity_read=run.identity_read,
+            log_lines=run.logs.lines,
+            cpu=_cpu() - began,
+        )
+
+    def _invoke_mutation(self, call: Call, run: Run, transaction: Transaction) -> bytes:
+        definition = self._bundle.functions.find(call.path, "mutation", internal=call.internal)
+        transaction.source = definition.path
+        scope = Scope(self._bundle, run, transaction, Pages())
+        return self._invoke(definition, MutationContext(scope), scope, call)
+
+    # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def run_action(self, call: Call, bridge: Bridge) -> Outcome:
+        """Run an action on this event loop. What it calls goes over `bridge`. Cancelling it cancels the action."""
+        run = self._run(call, self._clock.now_ns(), Chance.unpredictable(), deterministic=False)
+        token = run.enter()
+        ended: Ended
+        try:
+            definition = self._bundle.functions.find(call.path, "action", internal=call.internal)
+            errand = Errand(self._bundle, self._clock, run, bridge)
+            value = await perform(definition, errand, self._arguments(call.args))
+            ended = Ended(self._checked_size(value), None)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
+            ended = Ended(None, failure_of(error, self._bundle.project))
+        finally:
+            run.leave(token)
+        return Outcome(call=call.id, value=ended.value, failure=ended.failure, log_lines=run.logs.lines)
+
+    # ── what all have in common ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self, call: Call, now_ns: int, chance: Chance, *, deterministic: bool = True) -> Run:
+        return Run(
+            now_ns=now_ns,
+            chance=chance,
+            logs=LogLines(self._limits),
+            guard=self._guard,
+            deterministic=deterministic,
+            identity=call.identity,
+        )
+
+    def _attempt(self, run: Run, reading: Reading, work: Callable[[], bytes]) -> Ended:
+        """Let user code run, under its guards. Afterwards nothing of it is on the stack and no timer is set.
+
+        A call that used up its time or passed a limit has failed, even if it caught the error; one in which the engine
+        failed has no outcome, so that error is raised whatever user code made of it.
+        """
+        guard = self._guard
+        token = run.enter()
+        value: bytes | None = None
+        caught: BaseException | None = None
+        try:
+            try:
+                guard.start()
+                value = work()
+                guard.user_code = False
+            except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # user code's, whatever it is
+                guard.user_code = False
+                caught = error
+        except FunctionTimeout as error:  # struck while another error was being caught; it strikes once
+            caught = error
+        finally:
+            guard.stop()
+            run.leave(token)
+        if run.fatal is not None:
+            raise run.fatal
+        if isinstance(caught, MemoryError):
+            raise caught  # nobody knows what else failed for want of it (engine B3)
+        if guard.expired:
+            caught = caught if isinstance(caught, FunctionTimeout) else guard.timeout()
+        else:
+            caught = run.sticky or reading.usage.exceeded or caught
+        return Ended(value, None) if caught is None else Ended(None, failure_of(caught, self._bundle.project))
+
+    def _invoke(self, definition: FunctionDefinition, context: QueryContext, scope: Scope, call: Call) -> bytes:
+        keywords = definition.bind(self._arguments(call.args), scope.table_of_id)
+        return self._checked_size(definition.encode_result(definition.fn(context, **keywords)))
+
+    def _arguments(self, data: bytes) -> dict[str, Value]:
+        """The one argument object: sent as itself or as a list of one."""
+        if len(data) > self._limits.arguments_size:
+            raise ArgumentValidationError(
+                f"Arguments are too large ({len(data)} bytes > maximum size {self._limits.arguments_size} bytes)."
+            )
+        try:
+            value = decode(data)
+            if isinstance(value, list):
+                if len(value) != 1:
+                    raise ArgumentValidationError(f"Expected one argument object, got {len(value)}.")
+                value = value[0]
+            check_value(value, self._limits)
+        except InvalidValue as error:
+            raise ArgumentValidationError(str(error)) from None
+        if not isinstance(value, dict):
+            raise ArgumentValidationError("Arguments are one object, with the names of the function's parameters.")
+        return value
+
+    def _checked_size(self, value: bytes) -> bytes:
+        if len(value) > self._limits.result_size:
+            raise ReturnsValidationError(
+                f"Function return value is too large ({len(value)} bytes > maximum size {self._limits.result_size} "
+                "bytes). Return less, or paginate."
+            )
+        return value
+
+
+def _page_owner(call: Call) -> bytes:
+    """What a journal is bound to: the function and its arguments."""
+    return fingerprint([call.path.encode(), call.args])
+
+
+# ── mutations sent twice (engine A13) ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _session_key(call: Call) -> str:
+    """A client's session, told apart by identity: another user's request of the same number is another request."""
+    assert call.session is not None
+    return call.session if call.identity is None else f"{call.session}:{digest(call.identity).hex()}"
+
+
+def _binding(call: Call) -> bytes:
+    return digest(call.path.encode())
+
+
+def _repeated(call: Call, outcome: bytes, binding: bytes, ts: int) -> Outcome:
+    """The answer to a mutation that has been run: what it came to then. Never a second run."""
+    if binding != _binding(call):
+        text = "This request was already used for another function. Send a new request id with every mutation.\n"
+        return Outcome(call=call.id, value=None, failure=Failure(code="RequestIdMismatch", text=text))
+    return msgspec.structs.replace(unpack_outcome(outcome), call=call.id, ts=ts)

@@ -1,0 +1,192 @@
+"""The engine's own functions, `_system/…`: called by the server through the same lanes as the user's, never by clients.
+
+They see a Transaction or a Reading as it is and may write the system's tables. A DeveloperError of theirs is an answer;
+everything else is a bug and ends the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from reactor.clock import Clock
+from reactor.database.catalog import SYSTEM_INDEX
+from reactor.database.reading import Reading
+from reactor.database.transaction import Transaction
+from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
+from reactor.execution.frames import Call, Outcome
+from reactor.execution.outcome import digest_of, failure_of
+from reactor.execution.project import Project
+from reactor.execution.scheduling import JOBS, JobRequest, cancel_job, set_state, state_of, write_job
+from reactor.values.value import Value, decode, encode
+
+if TYPE_CHECKING:
+    from reactor.database.batch import Batch
+
+PREFIX = "_system/"
+_DUE_AT_ONCE = 64  # jobs told at once: more are not started before some of these are done and the query runs again
+_NOT_YET_DUE = 8  # of those told: as many as can start together when their time has come
+_INTERRUPTED = "Transient error while executing action"
+
+Arguments = dict[str, Any]
+_S = TypeVar("_S", "SystemQuery", "SystemMutation")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemQuery:
+    """Reads, given the time in milliseconds."""
+
+    run: Callable[[Reading, Arguments, float], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemMutation:
+    """Writes, given the time in milliseconds."""
+
+    run: Callable[[Transaction, Arguments, float], Value]
+
+
+def _pending(reading: Reading, args: Arguments, now_ms: float) -> Value:
+    """Pending jobs in due order: those that are due, and the next few. Later ones wake nobody (engine D8)."""
+    now_ms = args.get("now", now_ms)
+    jobs: list[Value] = []
+    later = 0
+    for stored in reading.scan(JOBS, "by_state_due", equal=("pending",)):
+        fields: dict[str, Any] = stored.fields()
+        jobs.append({"_id": stored.id, **fields})
+        later += fields["scheduledTime"] > now_ms
+        if later >= _NOT_YET_DUE or len(jobs) >= _DUE_AT_ONCE + later:
+            break
+    return jobs
+
+
+def _due(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """Pending jobs in due order, up to and including the first that is not due at `now`."""
+    jobs: list[Value] = []
+    for stored in reading.scan(JOBS, "by_state_due", equal=("pending",)):
+        fields: dict[str, Any] = stored.fields()
+        jobs.append({"_id": stored.id, **fields})
+        if fields["scheduledTime"] > args["now"] or len(jobs) >= _DUE_AT_ONCE:
+            break
+    return jobs
+
+
+def _claim(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
+    """An action job is about to start. False if it must not: it was cancelled, or somebody else has it."""
+    job = transaction.get(args["id"])
+    fields = None if job is None else job.fields()
+    if fields is None or state_of(fields) != "pending":
+        return False
+    set_state(transaction, args["id"], fields, "inProgress", now_ms)
+    return True
+
+
+def _finish(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
+    """An action job has ended, or a mutation job has killed the process that ran it. False if it was settled already."""
+    job = transaction.get(args["id"])
+    fields = None if job is None else job.fields()
+    if fields is None or state_of(fields) not in ("pending", "inProgress"):
+        return False
+    error = args.get("error")
+    set_state(transaction, args["id"], fields, "success" if error is None else "failed", now_ms, error)
+    return True
+
+
+def _sweep(transaction: Transaction, _args: Arguments, now_ms: float) -> Value:
+    """The server starts: actions it ran before are lost, and their jobs say so. How many."""
+    interrupted = list(islice(transaction.scan(JOBS, "by_state_due", equal=("inProgress",)), 4096))
+    for job in interrupted:
+        set_state(transaction, job.id, job.fields(), "failed", now_ms, _INTERRUPTED)
+    return len(interrupted)
+
+
+def _schedule(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """An action schedules a function."""
+    return write_job(transaction, JobRequest(args["name"], args["args"], float(args["due"])))
+
+
+def _cancel(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
+    """An action cancels one."""
+    cancel_job(transaction, args["id"], now_ms)
+    return None
+
+
+def _advance(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """Move the head past a timestamp somebody has seen, by a commit that changes nothing (engine A9)."""
+    to = int(args["to"])
+    if transaction.ts <= to:
+        transaction.ts = to + 1
+    transaction.write_set.touch(SYSTEM_INDEX, b"advance")
+    return None
+
+
+FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
+    "_system/scheduler:pending": SystemQuery(_pending),
+    "_system/scheduler:due": SystemQuery(_due),
+    "_system/scheduler:claim": SystemMutation(_claim),
+    "_system/scheduler:finish": SystemMutation(_finish),
+    "_system/scheduler:sweep": SystemMutation(_sweep),
+    "_system/scheduler:schedule": SystemMutation(_schedule),
+    "_system/scheduler:cancel": SystemMutation(_cancel),
+    "_system/head:advance": SystemMutation(_advance),
+}
+
+
+class SystemCaller:
+    """Runs them: what FunctionCaller is for user code."""
+
+    __slots__ = ("_clock", "_project")
+
+    def __init__(self, clock: Clock, project: Project) -> None:
+        self._clock = clock
+        self._project = project
+
+    def run_query(self, reading: Reading, call: Call) -> Outcome:
+        """Run one in a snapshot."""
+        try:
+            function = self._find(call, SystemQuery)
+            value, failure = encode(function.run(reading, _arguments(call), self._now_ms)), None
+        except DeveloperError as error:
+            value, failure = None, failure_of(error, self._project)
+        return Outcome(
+            call=call.id,
+            value=value,
+            failure=failure,
+            ts=reading.ts,
+            digest=digest_of(value, failure, ()),
+            reads=reading.reads.build().to_wire(),
+        )
+
+    def run_mutation(self, batch: Batch, call: Call) -> Outcome:
+        """Run one as a savepoint of the batch."""
+        transaction = batch.transaction(call.path)
+        try:
+            function = self._find(call, SystemMutation)
+            value = encode(function.run(transaction, _arguments(call), self._now_ms))
+        except DeveloperError as error:
+            transaction.rollback()
+            return Outcome(call=call.id, value=None, failure=failure_of(error, self._project))
+        commit = transaction.release()
+        return Outcome(call=call.id, value=value, ts=0 if commit is None else commit.ts)
+
+    @property
+    def _now_ms(self) -> float:
+        return self._clock.now_ns() / 1e6
+
+    def _find(self, call: Call, kind: type[_S]) -> _S:
+        function = FUNCTIONS.get(call.path)
+        if not isinstance(function, kind):
+            raise FunctionNotFound(f"Could not find function for '{call.path}'.")
+        return function
+
+
+def _arguments(call: Call) -> Arguments:
+    """Written by the engine; this catches what an administrator sends by hand."""
+    value = decode(call.args)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict):
+        raise InvalidQuery("A system function takes an object.")
+    return value

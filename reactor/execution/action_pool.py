@@ -83,8 +83,9 @@ class ActionPool:
         for runner in runners:
             runner.kill()
         await asyncio.gather(*(runner.gone() for runner in runners))
-        for run in self._waiting:
-            run.done.cancel()
+        while self._waiting:
+            run = self._waiting.popleft()
+            _resolve(run, Outcome(run.call.id, None, Failure(Overloaded.tag, "The server is stopping", retry=True)))
 
     def _dispatch(self) -> None:
         while self._waiting and self._nursery is not None and self._nursery.alive:

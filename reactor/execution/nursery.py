@@ -144,14 +144,13 @@ class Nursery:
 
     async def kill(self) -> None:
         """End the nursery and all its runners, and wait until all are dead."""
-        for runner in list(self._runners.values()):
+        runners = list(self._runners.values())
+        for runner in runners:
             runner.kill()
-        waiting = [runner.gone() for runner in self._runners.values()]
-        if self._spawns:
-            await asyncio.gather(*waiting)
         self._process.kill()
         await self.ended()
-        await asyncio.gather(*waiting)
+        for runner in runners:
+            await runner.gone()
         self._draining = True
         self._clean_up()
 

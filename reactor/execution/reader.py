@@ -18,6 +18,7 @@ from reactor.database.snapshot import Snapshot
 from reactor.execution import frames
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.frames import Outcome, Queries
+from reactor.execution.guard import Guard
 from reactor.execution.pipe import Pipe
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
@@ -40,7 +41,7 @@ class Reader:
         self._slot = slot
         self._bundle = bundle
         self._limits = limits
-        self._caller = FunctionCaller(bundle, limits, SystemClock())
+        self._caller = FunctionCaller(bundle, limits, SystemClock(), guard=Guard.of_process(limits))
         self._database: Database  # opened by OpenReader
 
     def run(self) -> int:

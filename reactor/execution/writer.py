@@ -17,6 +17,8 @@ from pathlib import Path
 from time import monotonic, sleep  # taken before the guards replace it: the slot wants the real one
 from typing import TYPE_CHECKING, assert_never
 
+import msgspec
+
 from reactor.clock import SystemClock
 from reactor.database.batch import CommittedBatch
 from reactor.database.database import Database
@@ -24,6 +26,7 @@ from reactor.errors import SchemaViolation, StorageError, StorageLocked
 from reactor.execution import frames
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.frames import Call, Outcome, ToWriter
+from reactor.execution.guard import Guard
 from reactor.execution.pipe import Pipe
 from reactor.execution.push import check_documents, structures_of
 from reactor.execution.slot import Slot
@@ -55,7 +58,7 @@ class Writer:
         self._bundle = bundle
         self._limits = limits
         self._clock = SystemClock()
-        self._caller = FunctionCaller(bundle, limits, self._clock)
+        self._caller = FunctionCaller(bundle, limits, self._clock, guard=Guard.of_process(limits))
         self._queue: deque[Call] = deque()  # arrived, not run; filled by Mutations frames
         self._received: list[int] = []  # calls whose stored outcomes the server has; forgotten by the next batch
         self._slow: dict[str, float] = {}  # path → how long its last run took, when that was long
@@ -129,7 +132,7 @@ class Writer:
                 batches=[_batch_frame(batch) for batch in self._database.commits_after(frame.head)]
                 if frame.head
                 else [],
-                outcomes=[frames.unpack_outcome(data) for _call, data in sorted(found.items())],
+                outcomes=_dated([frames.unpack_outcome(data) for _call, data in sorted(found.items())], head.ts),
             )
         )
 
@@ -168,7 +171,7 @@ class Writer:
             self._note_duration(call.path, now - started)
         committed = batch.commit()
         self._received.clear()
-        self._pipe.send(frames.BatchDone(_batch_frame(committed), outcomes))
+        self._pipe.send(frames.BatchDone(_batch_frame(committed), _dated(outcomes, committed.ts)))
 
     def _more(self, done: int, elapsed: float) -> bool:
         """Whether the next waiting call belongs into this batch."""
@@ -211,6 +214,11 @@ def _environmental(error: BaseException | None) -> bool:
             return code & 0xFF in _ENVIRONMENT
         error = error.__cause__ or error.__context__
     return False
+
+
+def _dated(outcomes: list[Outcome], end: int) -> list[Outcome]:
+    """Give outcomes of calls that wrote nothing the timestamp of the batch's end (engine A8)."""
+    return [outcome if outcome.ts else msgspec.structs.replace(outcome, ts=end) for outcome in outcomes]
 
 
 def _batch_frame(batch: CommittedBatch) -> frames.Batch:

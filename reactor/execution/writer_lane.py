@@ -246,7 +246,7 @@ class WriterLane:
                 error = _REFUSALS.get(code, StorageError)(text)
                 if self._reply is not None and not self._reply.done():
                     self._reply.set_exception(error)
-                else:
+                elif not isinstance(error, StorageLocked):  # that may pass: the next writer tries again
                     self.fail(error)
             case frames.StaleBundle():
                 _log.error("another bundle took the database over", extra={"bundle": frame.bundle})

@@ -152,5 +152,5 @@ def test_whatever_dies_when_every_call_is_answered_once_and_takes_effect_at_most
     assert sorted(outcome.call for outcome in server.answers) == [one.id for one in calls]
     assert len(disk.effects) == len(set(disk.effects))
     assert set(disk.effects) == {outcome.call for outcome in server.answers if outcome.failure is None}
-    assert [number for number in disk.effects] == sorted(disk.effects), "innocent calls lost their order"
+    assert disk.effects == sorted(disk.effects), "innocent calls lost their order"
     assert server.head == disk.head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reactor.definitions.mismatch import did_you_mean
@@ -97,7 +97,7 @@ class OpenRange(LowerBoundedRange[T_co]):
         """Only these values in the next fields, in the order of the index."""
         start = len(self.equal)
         checked = tuple(self._checked(value, start + i, "eq") for i, value in enumerate(values))
-        return replace(self, equal=self.equal + checked)
+        return OpenRange(self.table, self.index_name, self.python_fields, self.equal + checked)
 
     def gt(self, value: Any, /) -> LowerBoundedRange[T_co]:
         """Only greater than `value` in the next field."""

@@ -1,16 +1,19 @@
-"""Results that are nothing but stored documents: their bytes are put together as they are.
+"""Results that are nothing but documents: their bytes are put together, most of them as they were stored.
 
-A Splicer gives None when the object is not made of unmodified documents alone; then the ordinary way must be gone.
+A Splicer gives None for what is not made of documents alone; the ordinary way has the words to refuse it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import NoneType, UnionType
-from typing import Any, TypeAlias, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args, get_origin
 
 from reactor.definitions.page import Page
 from reactor.values.value import encode
+
+if TYPE_CHECKING:
+    from reactor.definitions.table_definition import TableDefinition
 
 Splicer: TypeAlias = Callable[[Any], bytes | None]
 
@@ -19,40 +22,32 @@ def splicer_of(annotation: Any) -> Splicer | None:
     """The Splicer for `Table`, `Table | None`, `list[Table]` and `Page[Table]`; None for other annotations."""
     definition = _definition_of(annotation)
     if definition is not None:
-        return definition.stored_bytes  # type: ignore[no-any-return]
+        return definition.encoded
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType) and len(arguments) == 2 and NoneType in arguments:
         other = _definition_of(arguments[0] if arguments[1] is NoneType else arguments[1])
-        return None if other is None else _optional(other.stored_bytes)
+        return None if other is None else _optional(other)
     definition = _definition_of(arguments[0]) if len(arguments) == 1 else None
-    if definition is None:
+    if definition is None or origin not in (list, Page):
         return None
-    if origin is list:
-        return _array(definition.stored_bytes)
-    if origin is Page:
-        return _page(_array(definition.stored_bytes))
-    return None
+    return _array(definition) if origin is list else _page(_array(definition))
 
 
-def _definition_of(annotation: Any) -> Any:
+def _definition_of(annotation: Any) -> TableDefinition | None:
     return getattr(annotation, "__definition__", None) if isinstance(annotation, type) else None
 
 
-def _optional(one: Splicer) -> Splicer:
+def _optional(definition: TableDefinition) -> Splicer:
     def splice(obj: Any) -> bytes | None:
-        return b"null" if obj is None else one(obj)
+        return b"null" if obj is None else definition.encoded(obj)
 
     return splice
 
 
-def _array(one: Splicer) -> Splicer:
+def _array(definition: TableDefinition) -> Splicer:
     def splice(obj: Any) -> bytes | None:
-        if type(obj) is not list:
-            return None
-        parts = [one(each) for each in obj]
-        if None in parts:
-            return None
-        return b"[" + b",".join(parts) + b"]"  # type: ignore[arg-type]
+        parts = definition.encoded_all(obj) if type(obj) is list else None
+        return None if parts is None else b"[" + b",".join(parts) + b"]"
 
     return splice
 

@@ -19,7 +19,7 @@ from typing_extensions import dataclass_transform
 from reactor.definitions.id import Id
 from reactor.definitions.index import Index, SearchIndex
 from reactor.definitions.mismatch import did_you_mean
-from reactor.definitions.table_definition import BUILT_IN, TableDefinition
+from reactor.definitions.table_definition import BUILT_IN, TableDefinition, fill_document
 from reactor.errors import DefinitionError
 from reactor.values.names import is_identifier
 
@@ -34,7 +34,6 @@ _MOST_INDEX_FIELDS = 16
 _SYSTEM_TABLES = ("_scheduled_functions", "_storage")
 
 _attributes: Any = BaseModel.__dict__["__dict__"]  # the slot under the property `Table.__dict__`
-_set = object.__setattr__
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -263,22 +262,7 @@ class Table(BaseModel, metaclass=TableMeta):
             if own_id is not None:
                 _put(self, None, own_id, creation_time)
 
-    # ── for the definition ────────────────────────────────────────────────────────────────────────────────────────────
-
-    @classmethod
-    def _stored(cls, data: bytes, id: str | None, creation_time: float | None) -> Self:
-        """A document that decodes `data` when it is looked into."""
-        document = cls.__new__(cls)
-        _put(document, data, id, creation_time)
-        return document
-
-    @classmethod
-    def _known(cls, attributes: dict[str, Any], fields_set: set[str], id: str, creation_time: Any) -> Self:
-        """A document of which everything is known but the bytes."""
-        document = cls.__new__(cls)
-        _fill(document, attributes, fields_set)
-        _put(document, None, id, creation_time)
-        return document
+    # ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _stored_attribute(self, name: str) -> Any:
         value = object.__getattribute__(self, name)
@@ -294,43 +278,30 @@ class Table(BaseModel, metaclass=TableMeta):
         except AttributeError:
             return None, None
 
-    def _unmodified(self, is_frozen: bool) -> bytes | None:
-        """The stored bytes, unless an attribute that can change in place was handed out."""
-        try:
-            data: bytes | None = _data(self)
-        except AttributeError:
-            return None
-        return data if is_frozen or not _attributes.__get__(self) else None
 
-
-_data: Any = Table.__dict__["_data"].__get__
 type.__setattr__(Table, "__definition__", TableDefinition(Table, None, {}, {}))
+
+_data, _set_data = Table.__dict__["_data"].__get__, Table.__dict__["_data"].__set__
+_set_id, _set_creation_time = Table.__dict__["_id"].__set__, Table.__dict__["_creation_time"].__set__
 
 
 def _put(document: Table, data: bytes | None, id: str | None, creation_time: float | None) -> None:
-    _set(document, "_data", data)
-    _set(document, "_id", id)
-    _set(document, "_creation_time", creation_time)
-
-
-def _fill(document: Table, attributes: dict[str, Any], fields_set: set[str]) -> None:
-    _attributes.__get__(document).update(attributes)
-    _set(document, "__pydantic_fields_set__", fields_set)
-    _set(document, "__pydantic_extra__", None)
-    _set(document, "__pydantic_private__", None)
+    _set_data(document, data)
+    _set_id(document, id)
+    _set_creation_time(document, creation_time)
 
 
 def _load(document: Table) -> dict[str, Any]:
     """Decode a stored document into its attributes, which are given; those of one that was not stored are as they are."""
-    attributes: dict[str, Any] = _attributes.__get__(document)
     try:
         data = _data(document)
     except AttributeError:
-        return attributes
-    if data is not None:
-        decoded, fields_set, own_id, creation_time = type(document).__definition__.attributes_of(data)
-        _fill(document, decoded, fields_set)
-        _put(document, data, own_id, creation_time)
+        data = None
+    if data is None:
+        return _attributes.__get__(document)  # type: ignore[no-any-return]
+    attributes, fields_set, own_id, creation_time = type(document).__definition__.attributes_of(data)
+    fill_document(document, attributes, fields_set)
+    _put(document, data, own_id, creation_time)
     return attributes
 
 

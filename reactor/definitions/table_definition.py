@@ -7,9 +7,11 @@ imported, so that forward references can be resolved. `Schema` decides before th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+import orjson
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from reactor.definitions.compiled_table import CompiledTable, compile_table
@@ -21,11 +23,18 @@ from reactor.errors import DeveloperError, ReturnsValidationError, SchemaViolati
 from reactor.values.names import wire_name
 from reactor.values.order import UNDEFINED, Undefined
 from reactor.values.validator import ObjectV, TableOfId
-from reactor.values.value import Value, decode
+from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
     from reactor.definitions.index import Index, SearchIndex
     from reactor.definitions.table import Table
+
+_new = object.__new__
+_get_data = attrgetter("_data")
+_slots: Any = BaseModel.__dict__
+_attributes, _set_attributes = _slots["__dict__"].__get__, _slots["__dict__"].__set__
+_set_fields_set = _slots["__pydantic_fields_set__"].__set__
+_set_extra, _set_private = _slots["__pydantic_extra__"].__set__, _slots["__pydantic_private__"].__set__
 
 BUILT_IN = {"id": "_id", "creation_time": "_creationTime"}  # attributes of every document
 
@@ -40,7 +49,11 @@ class TableDefinition:
         self.name = name
         self.declared_indexes = indexes
         self.declared_search_indexes = search_indexes
+        slots: Any = cls
+        self._set_data, self._set_id = slots._data.__set__, slots._id.__set__
+        self._set_creation_time = slots._creation_time.__set__
         self.names: Names = wire_name  # may become another one in `use_names`
+        self._is_current = False  # becomes True in `assume_current`
         self._compiled: CompiledTable | None = None  # set by the first use; cleared in `use_names`
         self._columns: dict[str, Shape] = {}  # by dotted Python path; filled in `column_value`, cleared in `use_names`
 
@@ -51,6 +64,15 @@ class TableDefinition:
         """Name fields on the wire by this rule from now on."""
         if names is not self.names:
             self.names, self._compiled, self._columns = names, None, {}
+
+    def is_current(self, data: bytes) -> bool:
+        """Whether stored JSON has every field that a constant default would fill."""
+        is_old = self._form.is_old
+        return is_old is None or not is_old(data)
+
+    def assume_current(self) -> None:
+        """Every stored document is `is_current`: from now on results need not look, which takes longest of all."""
+        self._is_current = True
 
     # ── what it is ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,7 +122,25 @@ class TableDefinition:
 
         `id` and `creation_time` spare it decoding for those two.
         """
-        return self.cls._stored(data if isinstance(data, bytes) else data.encode(), id, creation_time)
+        document = _new(self.cls)
+        self._set_data(document, data if isinstance(data, bytes) else data.encode())
+        self._set_id(document, id)
+        self._set_creation_time(document, creation_time)
+        return document
+
+    def attributes_of(self, data: bytes) -> tuple[dict[str, Any], set[str], str, float]:
+        """What a stored document's bytes say: attributes, which were there, id and creation time."""
+        # What is stored is canonical: without a `$` key the parsed JSON is the Value.
+        value: Any = decode(data) if b'"$' in data else orjson.loads(data)
+        own_id, creation_time = value.pop("_id"), value.pop("_creationTime")
+        try:
+            attributes, _, fields_set = self._form.trust(value)
+        except ValidationError as error:
+            text = mismatch_text(error, self._form.stored, value)
+            raise SchemaViolation(
+                f'Document with ID "{own_id}" in table "{self.name}" does not match the schema: {text}'
+            ) from None
+        return attributes, fields_set, own_id, creation_time
 
     def from_value(self, value: Value) -> Any:
         """The document of a decoded one, as another function's result holds it. Raises ReturnsValidationError."""
@@ -112,59 +152,80 @@ class TableDefinition:
             attributes, _, fields_set = self._form.check(fields)
         except ValidationError as error:
             raise ReturnsValidationError(mismatch_text(error, self._form.stored, fields)) from None
-        return self.cls._known(attributes, fields_set, own_id, value.get("_creationTime"))
-
-    def attributes_of(self, data: bytes) -> tuple[dict[str, Any], set[str], str, float]:
-        """What a stored document's bytes say: attributes, which were there, id and creation time."""
-        value: Any = decode(data)
-        own_id, creation_time = value.pop("_id"), value.pop("_creationTime")
-        try:
-            attributes, _, fields_set = self._form.trust(value)
-        except ValidationError as error:
-            text = mismatch_text(error, self._form.stored, value)
-            raise SchemaViolation(
-                f'Document with ID "{own_id}" in table "{self.name}" does not match the schema: {text}'
-            ) from None
-        return attributes, fields_set, own_id, creation_time
+        document = _new(self.cls)
+        fill_document(document, attributes, fields_set)
+        self._set_data(document, None)
+        self._set_id(document, own_id)
+        self._set_creation_time(document, value.get("_creationTime"))
+        return document
 
     def to_document(self, document: Any) -> Any:
         """The Value of a document as clients see it, with id; other objects as they are, to be refused."""
         own = getattr(type(document), "__definition__", None)
         if own is None:
             return document
-        if own is not self:
-            return own.to_document(document)
-        data = self.stored_bytes(document)
-        if data is not None:
-            return decode(data)
+        return decode(own.encoded(document))
+
+    # ── documents as bytes ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def encoded(self, document: Any) -> bytes | None:
+        """The wire JSON of a document that was read: its stored bytes, if they still say what it is.
+
+        None for any other object. Raises ReturnsValidationError for a document without id.
+        """
+        found = self.encoded_all([document])
+        return None if found is None else found[0]
+
+    def encoded_all(self, documents: list[Any]) -> list[bytes] | None:
+        """`encoded` of all, None when one is no document of this table. This is the way of most results: each step is
+        one loop in C."""
+        if not documents or {*map(type, documents)} != {self.cls}:
+            return None if documents else []
+        form = self._form
+        try:
+            stored = list(map(_get_data, documents))
+        except AttributeError:
+            stored = [None]
+        if (
+            None in stored
+            or not (form.is_frozen or not any(map(_attributes, documents)))
+            or (form.is_old is not None and not self._is_current and any(map(form.is_old, stored)))
+        ):
+            return list(map(self._written, documents))
+        return stored
+
+    def _written(self, document: Any) -> bytes:
+        """The wire JSON of one document, some of which may have been changed in place, or filled by a default."""
         own_id, creation_time = document._identity()
         if own_id is None:
             raise ReturnsValidationError(
                 f"This {self.cls.__name__} has no id: it was not read from the database. Return what ctx.db.get(id) gives."
             )
-        return {**self.to_value(document), "_id": own_id, "_creationTime": creation_time}
+        value = self._serialized(document)
+        data = encode({**value, "_id": own_id, "_creationTime": creation_time})
+        if data != document._data:  # unchanged, it was checked when it was stored
+            text = self.check(value)
+            if text is not None:
+                raise ReturnsValidationError(text)
+        return data
 
-    def stored_bytes(self, document: Any) -> bytes | None:
-        """The wire JSON of an unmodified stored document of the current shape; None for any other object."""
-        if type(document) is not self.cls:
-            return None
-        form = self._form
-        data: bytes | None = document._unmodified(form.is_frozen)
-        return None if data is None or (form.is_old is not None and form.is_old(data)) else data
+    # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def to_value(self, document: Any, table_of_id: TableOfId | None = None) -> dict[str, Value]:
         """What is stored of a document: wire names, no system fields, checked. Raises SchemaViolation."""
         if type(document) is not self.cls:
             raise SchemaViolation(f"Expected a document of {self.cls.__name__}, got {type(document).__name__}.")
-        form = self._form
-        try:
-            value: dict[str, Value] = form.serialize(document, by_alias=True, warnings=False)
-        except PydanticSerializationError as error:
-            raise SchemaViolation(_not_matching(self.name, serialization_text(error))) from error
+        value = self._serialized(document)
         text = self.check(value, table_of_id)
         if text is not None:
             raise SchemaViolation(_not_matching(self.name, text))
         return value
+
+    def _serialized(self, document: Any) -> dict[str, Value]:
+        try:
+            return self._form.serialize(document, by_alias=True, warnings=False)  # type: ignore[no-any-return]
+        except PydanticSerializationError as error:
+            raise SchemaViolation(_not_matching(self.name, serialization_text(error))) from error
 
     def check(self, value: Mapping[str, Value], table_of_id: TableOfId | None = None) -> str | None:
         """What keeps these stored fields (without system fields) from fitting the table; None when they fit."""
@@ -221,6 +282,14 @@ class TableDefinition:
             return shape.to_value(value, table_of_id)
         except SchemaViolation as violation:
             raise error(f"{what}: {violation}") from None
+
+
+def fill_document(document: Any, attributes: dict[str, Any], fields_set: set[str]) -> None:
+    """Give a document that was made without its constructor all that pydantic keeps in one."""
+    _set_attributes(document, attributes)
+    _set_fields_set(document, fields_set)
+    _set_extra(document, None)
+    _set_private(document, None)
 
 
 def _built_in_value(path: str, value: Any, what: str, error: type[DeveloperError]) -> Value:

@@ -42,14 +42,21 @@ def failure_of(error: BaseException, project: Project) -> Failure:
 
 
 def error_of(failure: Failure) -> Exception:
-    """The exception an action sees when a function it called came to this failure."""
+    """The exception an action sees when a function it called came to this failure: of our own kind, if it was one.
+
+    Where it happened is kept as a note, so that it is part of the action's own error text.
+    """
     if failure.data is not None:
         return AppError(decode(failure.data))
-    kind = _BY_TAG.get(failure.code, DeveloperError)
-    text = failure.text.rstrip("\n").removeprefix(f"{kind.tag}: ")
-    if kind is LimitExceeded:
-        return LimitExceeded(text, code=failure.code)
-    return kind(text)
+    head, frames = _split(failure.text)
+    name, colon, text = head.removeprefix("Uncaught ").partition(": ")
+    kind = _BY_NAME.get(name) if colon else None
+    if kind is None:
+        kind, text = _BY_TAG.get(failure.code, DeveloperError), head
+    error = LimitExceeded(text, code=failure.code) if kind is LimitExceeded else kind(text)
+    if frames:
+        error.add_note(frames)
+    return error
 
 
 def digest_of(value: bytes | None, failure: Failure | None, log_lines: Sequence[str]) -> bytes:
@@ -106,12 +113,16 @@ def _frame_lines(trace: TracebackType | None, project: Project) -> list[str]:
     return lines[: -_SEEN_FRAMES - 1 : -1]
 
 
-def _tags(kind: type[DeveloperError]) -> dict[str, type[DeveloperError]]:
-    found = {kind.tag: kind}
-    for each in kind.__subclasses__():
-        if each.__module__ == DeveloperError.__module__:
-            found |= _tags(each)
-    return found
+def _split(text: str) -> tuple[str, str]:
+    """An error text as what went wrong and where."""
+    head, at, frames = text.rstrip("\n").partition("\n    at ")
+    return head, f"    at {frames}" if at else ""
 
 
-_BY_TAG = _tags(DeveloperError)
+def _kinds(kind: type[DeveloperError]) -> list[type[DeveloperError]]:
+    own = [each for each in kind.__subclasses__() if each.__module__ == DeveloperError.__module__]
+    return [kind, *(found for each in own for found in _kinds(each))]
+
+
+_BY_NAME = {kind.__name__: kind for kind in _kinds(DeveloperError)}
+_BY_TAG = {kind.tag: kind for kind in _BY_NAME.values()}

@@ -324,10 +324,13 @@ class SyncWorker:
             self._transition(ts, changed, cache)
 
     def _common_timestamp(self) -> int | None:
-        """A timestamp inside the interval of every query, not below what the client was shown; None if none is found."""
+        """A batch end inside the interval of every query, not below what the client was shown; None if none is found.
+
+        The session's floor may lie inside a batch, where no readable state is (engine A8): it is only compared.
+        """
         session = self._session
         log = self._application.log
-        newest = max(session.floor, session.sent.ts)
+        newest = session.sent.ts
         first_end = None
         for watched in self._watched.values():
             subscription = watched.subscription
@@ -335,7 +338,9 @@ class SyncWorker:
             newest = max(newest, subscription.observation.ts)
             if subscription.valid_until is not None and (first_end is None or subscription.valid_until < first_end):
                 first_end = subscription.valid_until
-        if first_end is None or newest < first_end:
+        if first_end is None:
+            return self._application.head
+        if session.floor <= newest < first_end:
             return newest
         before = log.previous(first_end)
         for watched in self._watched.values():

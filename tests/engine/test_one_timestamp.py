@@ -158,6 +158,7 @@ class Browser:
         end = message["endVersion"]
         ts = decode_ts(end["ts"])
         assert ts >= decode_ts(self.version["ts"]), "time went back"
+        assert ts in (0, *(end for end, _ in self.pool.history)), "a timestamp inside a batch (engine A8)"
         assert ts >= max(self.answered.values(), default=0), "a transition older than a response before it (engine D3)"
         for item in message["modifications"]:
             if item["type"] == "QueryRemoved":

@@ -121,14 +121,15 @@ class DatabaseWriter(DatabaseReader):
         if isinstance(table, Table):
             definition = self._known(type(table))
             assert definition.name is not None
+            _check_writable(definition.name)
             name, fields = definition.name, definition.to_value(table, self._scope.table_of_id)
         elif isinstance(table, str):
+            _check_writable(table)
             name, fields = table, self._untyped(table, document, "insert")
         else:
             raise InvalidQuery(
                 f"`ctx.db.insert` takes a document, insert(User(…)), or a table's name and a dict, not {table!r}."
             )
-        _check_writable(name)
         scope = self._scope
         return Id(scope.run.engine(scope.transaction.insert, name, fields).id)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import product
 
-from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition, by_path
 from reactor.definitions.kinds import Kind
 from reactor.definitions.mismatch import did_you_mean
@@ -56,7 +55,7 @@ class FunctionRegistry:
         """The function that the path names, whoever asks."""
         return self._by_spelling.get(path)
 
-    def of(self, function: Function[..., object] | str) -> FunctionDefinition:
+    def of(self, function: object) -> FunctionDefinition:
         """The function that user code names: by the decorated object, or by a path. Raises FunctionNotFound."""
         if isinstance(function, str):
             definition = self._by_spelling.get(function)

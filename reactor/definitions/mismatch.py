@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
+from reactor.errors import InvalidValue
 from reactor.values.validator import (
     ArrayV,
     NullV,
@@ -18,7 +19,7 @@ from reactor.values.validator import (
     explain,
     render_validator,
 )
-from reactor.values.value import Value, render
+from reactor.values.value import Value, check_value, render
 
 
 class _EveryTable(str):
@@ -44,6 +45,10 @@ def mismatch_text(
     `explain` knows types, missing and extra fields; a constraint (`max_length`, a user's validator) only pydantic
     knows, so its sentence is added to the ordinary form.
     """
+    try:
+        check_value(value)  # what user code returned need not even be a Value
+    except InvalidValue as invalid:
+        return str(invalid)
     text = explain(validator, value, table_of_id=table_of_id or _unchecked)
     if text is not None:
         return text

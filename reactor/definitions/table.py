@@ -12,6 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 from typing_extensions import dataclass_transform
@@ -52,8 +53,8 @@ class TableMeta(ModelMetaclass):
                 warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)  # an error below
                 try:
                     cls = super().__new__(mcs, cls_name, bases, namespace, name=name)
-                except NameError as error:  # pydantic's, for names like `model_config`
-                    raise DefinitionError(f"{cls_name}: {error}") from error
+                except (NameError, PydanticUserError) as error:  # names like `model_config`, types pydantic cannot take
+                    raise DefinitionError(f"{cls_name}: {getattr(error, 'message', error)}") from error
             _check_fields(cls)
             cls.__definition__ = _definition(cls, name)
             return cls

@@ -109,26 +109,31 @@ def milliseconds(moment: Any) -> Any:
 
 def literal_schema(expected: Sequence[Any]) -> CoreSchema:
     """One of some strings, numbers and booleans."""
-    schema = core_schema.literal_schema(list(expected))
-    if any(type(value) is int for value in expected):
-        return core_schema.no_info_before_validator_function(_integer, schema)
-    return schema
+    if all(type(value) is str for value in expected):
+        return core_schema.literal_schema(list(expected))
+    return _choice_schema({_kind_and_value(value): value for value in expected})  # pydantic's takes True for 1
 
 
 def enum_schema(members: Sequence[Enum]) -> CoreSchema:
     """A member of an enum in Python, its value outside."""
-    by_value = {_kind_and_value(member.value): member for member in members}
-    expected = ", ".join(repr(member.value) for member in members)
+    serialization = core_schema.plain_serializer_function_ser_schema(_value_of_member)
+    return _choice_schema({_kind_and_value(member.value): member for member in members}, serialization)
 
-    def member_of(value: Any) -> Enum:
-        member = by_value.get(_kind_and_value(value)) if isinstance(value, (str, float, int)) else None
-        if member is None:
-            raise PydanticCustomError("enum", "Input should be one of {expected}.", {"expected": expected})
-        return member
 
-    return core_schema.no_info_plain_validator_function(
-        member_of, serialization=core_schema.plain_serializer_function_ser_schema(_value_of_member)
-    )
+def _choice_schema(
+    choices: dict[tuple[type, Any], Any], serialization: core_schema.SerSchema | None = None
+) -> CoreSchema:
+    expected = ", ".join(repr(value) for _, value in choices)
+
+    def choose(value: Any) -> Any:
+        # Only hashable Values can be among them.
+        if value is None or isinstance(value, (str, float, int)):
+            key = _kind_and_value(value)
+            if key in choices:
+                return choices[key]
+        raise PydanticCustomError("choice", "Input should be one of {expected}.", {"expected": expected})
+
+    return core_schema.no_info_plain_validator_function(choose, serialization=serialization)
 
 
 def _kind_and_value(value: Any) -> tuple[type, Any]:

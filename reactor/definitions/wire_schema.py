@@ -102,7 +102,7 @@ class WireWalk:
 
     def form(self, schema: Any) -> WireForm:
         """Walk a whole schema."""
-        wire, validator = self._walk(self.root(schema), "")
+        wire, validator = self._walk(schema, "")
         return WireForm(self.close(wire), validator)
 
     def root(self, schema: Any) -> Any:
@@ -209,7 +209,10 @@ class WireWalk:
     def _union(self, schema: Any, path: str) -> WireForm:
         choices = schema["choices"]
         plain = [each[0] if isinstance(each, tuple) else each for each in _values(choices)]
-        forms = [self._walk(each, path) for each in plain if not self._is_unset(each)]
+        kept = [each for each in plain if not self._is_unset(each)]
+        if len(kept) < len(plain) and self._use == "document":
+            self._refuse(path, "`Unset` is for arguments; what is stored is there or is None. Use `T | None = None`")
+        forms = [self._walk(each, path) for each in kept]
         if len(forms) == 1:
             return forms[0]
         # A tagged union becomes an ordinary one: its tag has another name here, and literals tell the members apart.

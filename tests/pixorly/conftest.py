@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reactor.definitions.manifest import Manifest
 from tests.codegen.compiler import Compiler, packages_folder
+from tests.pixorly.application import ROOT, Pixorly
 
-ROOT = Path(__file__).resolve().parents[2]
 LOAD = """
 import sys
 from pathlib import Path
@@ -30,3 +31,10 @@ def manifest() -> Manifest:
 @pytest.fixture
 def compiler(pytestconfig: pytest.Config, tmp_path: Path) -> Compiler:
     return Compiler(packages_folder(Path(pytestconfig.cache.mkdir("node"))), tmp_path)
+
+
+@pytest.fixture
+def pixorly(tmp_path: Path) -> Iterator[Pixorly]:
+    application = Pixorly(tmp_path / "data")
+    yield application
+    application.close()

@@ -8,7 +8,7 @@ from codegen import typescript
 from codegen.type_text import TypeText
 from reactor.definitions.manifest import Manifest, TableManifest
 from tests.codegen.compiler import Compiler
-from tests.pixorly.conftest import ROOT
+from tests.pixorly.application import ROOT
 
 # Table → fields ("?" = optional), then indexes. Types: s string, n number, b boolean, "table" an id, […] an array.
 TABLES: dict[str, tuple[str, dict[str, str]]] = {

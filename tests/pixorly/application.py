@@ -1,0 +1,133 @@
+"""Pixorly on a real database, spoken to as its browsers, webhooks and actions do."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from reactor.auth.identity import Identity
+from reactor.execution.frames import Kind
+from reactor.execution.outcome import error_of
+from reactor.testing import ManualClock, TestBackend
+from reactor.values.value import decode
+
+ROOT = Path(__file__).resolve().parents[2]
+START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+
+
+class Pixorly:
+    """`internal` calls as the server itself; a `Browser` as somebody, or as nobody."""
+
+    def __init__(self, data: Path) -> None:
+        self.clock = ManualClock(START)
+        self.data = data
+        self.backend = TestBackend(ROOT, data=data, clock=self.clock)
+
+    def close(self) -> None:
+        self.backend.close()
+
+    def internal(self, kind: Kind, path: str, **args: Any) -> Any:
+        outcome = self.backend.outcome(kind, path, args, internal=True)
+        if outcome.failure is not None:
+            raise error_of(outcome.failure)
+        assert outcome.value is not None
+        return decode(outcome.value)
+
+    def query(self, path: str, **args: Any) -> Any:
+        return self.internal("query", path, **args)
+
+    def mutation(self, path: str, **args: Any) -> Any:
+        return self.internal("mutation", path, **args)
+
+    def sign_up(self, name: str, *, credits: float | None = None) -> Browser:
+        """A user Clerk told us of, and their browser; with the free plan's credits unless said otherwise."""
+        user_id = self.mutation("users:createUser", clerkId=name, email=f"{name}@example.com")
+        browser = Browser(self, name, user_id)
+        if credits is not None:
+            self.mutation("users:adjustCredits", userId=user_id, amount=credits - browser.user["credits"])
+        return browser
+
+    def browser(self, name: str | None) -> Browser:
+        """Somebody's browser, whether we know them or not; None is nobody's."""
+        return Browser(self, name, "")
+
+    def begin(self, job_id: str) -> None:
+        """The job is taken up, so that the scheduled action leaves it alone."""
+        assert self.mutation("generations:updateJobStatus", jobId=job_id, status="processing") is True
+
+    def add_image(self, job_id: str, *, size: int = 1000) -> str:
+        key = f"images/{job_id}.png"
+        image: str = self.mutation(
+            "generations:createImage",
+            jobId=job_id,
+            s3Key=key,
+            s3Bucket="bucket",
+            cloudFrontUrl=f"https://cdn.example.com/{key}",
+            fileSizeBytes=size,
+            mimeType="image/png",
+        )
+        return image
+
+    def documents(self, table: str, user_id: str) -> list[dict[str, Any]]:
+        """A user's rows of a table, read from the file itself, as any SQLite tool would; absent fields are left out."""
+        (file,) = self.data.glob("*.sqlite")
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute(f'SELECT * FROM "{table}" WHERE userId = ?', (user_id,)).fetchall()
+        return [{key: _read(row[key]) for key in row.keys() if row[key] is not None} for row in rows]  # noqa: SIM118
+
+    def rows(self, table: str, user_id: str) -> int:
+        """How many there are."""
+        return len(self.documents(table, user_id))
+
+    def usage_today(self, user_id: str) -> dict[str, Any]:
+        """The user's counters; there is one row while the clock stays on one day."""
+        (usage,) = self.documents("usage", user_id)
+        return usage
+
+
+class Browser:
+    """Somebody's browser; `name` is who is signed in."""
+
+    def __init__(self, pixorly: Pixorly, name: str | None, user_id: str) -> None:
+        self.pixorly = pixorly
+        self.user_id = user_id
+        attributes = {"issuer": "https://clerk.example.com", "subject": name}
+        self.identity = None if name is None else Identity.from_attributes(attributes)
+
+    def query(self, path: str, **args: Any) -> Any:
+        return self.pixorly.backend.query(path, args, identity=self.identity)
+
+    def mutation(self, path: str, **args: Any) -> Any:
+        return self.pixorly.backend.mutation(path, args, identity=self.identity)
+
+    @property
+    def user(self) -> dict[str, Any]:
+        user: dict[str, Any] = self.query("users:getCurrentUser")
+        return user
+
+    def order(self, model: str = "stable-diffusion", **args: Any) -> str:
+        """A job; returns its id."""
+        started = self.mutation("generations:createGenerationJob", **{"prompt": "a fox", "model": model, **args})
+        return str(started["jobId"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        job: dict[str, Any] = self.query("generations:getGenerationJob", jobId=job_id)
+        return job
+
+    def make_image(self, *, size: int = 1000, **args: Any) -> str:
+        """A finished job of one image; returns the image's id."""
+        job_id = self.order(**args)
+        self.pixorly.begin(job_id)
+        image_id = self.pixorly.add_image(job_id, size=size)
+        self.pixorly.mutation("generations:completeGeneration", jobId=job_id, imageIds=[image_id])
+        return image_id
+
+
+def _read(column: Any) -> Any:
+    """Arrays and objects are JSON text in a column."""
+    return json.loads(column) if isinstance(column, str) and column.startswith(("[", "{")) else column

@@ -41,6 +41,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None  # runs while a head is awaited
         self._in_head = True
         self._head_bytes = 0  # received since the head was first awaited
+        self._header_bytes = 0  # of the headers found in it, which may arrive together with much else
         self._refusal = 400
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -75,6 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._header_bytes = 0
         if not self._in_head:
             self._await_head()
 
@@ -84,7 +86,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= _HEADERS:
+        self._header_bytes += len(name) + len(value)
+        if len(self.headers) >= _HEADERS or self._header_bytes > _HEAD_BYTES:
             self._refuse(431)
         super().on_header(name, value)
 

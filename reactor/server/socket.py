@@ -112,9 +112,10 @@ class AsgiSocket:
                     async with asyncio.timeout(self._limits.socket_stall):
                         await self._websocket.close(*self._close)
                     return
-                self._blocked_since = None
-                if self.on_clear is not None:
-                    self.on_clear()
+                if self._blocked_since is not None:
+                    self._blocked_since = None
+                    if self.on_clear is not None:
+                        self.on_clear()
 
 
 def frame_text(frame: bytes) -> str:

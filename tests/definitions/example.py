@@ -27,7 +27,7 @@ class User(Timestamped, name="users"):
     first_name: str | None = None
     plan: Literal["free", "pro"] = "free"
     credits: float = 10
-    avatar_id: Id["Image"] | None = None
+    avatar_id: Id[Image] | None = None
     by_clerk_id = Index("clerk_id")
 
 
@@ -71,11 +71,18 @@ class Mixed(Table, name="mixed"):
 
 
 def user(**changes: Any) -> User:
-    return User(**{"clerk_id": "c", "email": "e", "created_at": NOW, "updated_at": NOW} | changes)
+    given: dict[str, Any] = {"clerk_id": "c", "email": "e", "created_at": NOW, "updated_at": NOW}
+    return User(**given | changes)
 
 
 def image(**changes: Any) -> Image:
-    given = {"user_id": Id[User](ID), "prompt": "p", "is_public": True, "created_at": NOW, "updated_at": NOW}
+    given: dict[str, Any] = {
+        "user_id": Id[User](ID),
+        "prompt": "p",
+        "is_public": True,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
     return Image(**given | changes)
 
 

@@ -68,7 +68,7 @@ def test_none_means_absent_for_an_optional_field_and_null_for_a_nullable_one() -
 
 def test_a_nested_field_is_checked_like_any_other() -> None:
     assert Image.by_width.eq(3).equal == (3,)
-    with pytest.raises(InvalidQuery, match="field `size.pixel_width`"):
+    with pytest.raises(InvalidQuery, match=r"field `size\.pixel_width`"):
         Image.by_width.eq("3")
 
 

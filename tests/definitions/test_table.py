@@ -17,7 +17,7 @@ from tests.definitions.example import ID, MS, NOW, Colour, Image, Mixed, Size, U
 
 def declare(name: str | None = "things", annotations: dict[str, Any] | None = None, **members: Any) -> Any:
     namespace = {"__module__": __name__, "__qualname__": "Thing", "__annotations__": annotations or {}, **members}
-    return TableMeta("Thing", (Table,), namespace, name=name)  # type: ignore[call-arg]
+    return TableMeta("Thing", (Table,), namespace, name=name)
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -26,7 +26,7 @@ def declare(name: str | None = "things", annotations: dict[str, Any] | None = No
 def test_a_stored_document_is_decoded_only_when_it_is_looked_into() -> None:
     broken = User.__definition__.load(b"this is no JSON", ID, 5.0)
     assert (broken.id, broken.creation_time) == (ID, 5.0)
-    with pytest.raises(ValueError, match="(?i)json|unexpected|invalid"):
+    with pytest.raises(ValueError, match=r"(?i)json|unexpected|invalid"):
         broken.email  # noqa: B018
 
 
@@ -41,8 +41,8 @@ def test_a_stored_document_gives_what_was_stored() -> None:
     [
         lambda doc: doc.model_dump(),
         lambda doc: doc.model_dump_json(),
-        lambda doc: repr(doc),
-        lambda doc: dict(doc),
+        repr,
+        dict,
         lambda doc: doc.__dict__,
         lambda doc: doc.model_fields_set,
         lambda doc: doc.model_extra,
@@ -104,7 +104,7 @@ def test_moments_of_another_zone_are_the_same_moments() -> None:
 def test_assigning_names_the_way_to_change_a_document() -> None:
     for document in (user(), read(user())):
         with pytest.raises(AttributeError, match=r"use ctx\.db\.patch\(user\.id, credits=…\)"):
-            document.credits = 5
+            document.credits = 5  # type: ignore[misc]
         with pytest.raises(AttributeError, match=r"ctx\.db\.patch"):
             del document.credits
 
@@ -128,7 +128,7 @@ def test_documents_with_lists_have_a_hash_once_they_have_an_id() -> None:
 
 def test_documents_of_two_tables_are_never_equal() -> None:
     assert declare("a", {"x": int})(x=1) != declare("b", {"x": int})(x=1)
-    assert user() != "user"
+    assert user() != object()
 
 
 def test_a_copy_has_no_id() -> None:
@@ -148,7 +148,7 @@ def test_a_pickled_document_keeps_its_id() -> None:
 
 def test_an_unknown_attribute_is_an_ordinary_attribute_error() -> None:
     assert not hasattr(read(user()), "nonsense")
-    with pytest.raises(AttributeError, match="write User.by_clerk_id"):
+    with pytest.raises(AttributeError, match=r"write User\.by_clerk_id"):
         read(user()).by_clerk_id  # noqa: B018
 
 
@@ -188,12 +188,12 @@ def test_what_is_stored_is_checked_even_if_the_document_was_changed_in_place() -
         SchemaViolation, match=r'table "images" because it does not match the schema: .*\nPath: \.tags\[1\]'
     ):
         Image.__definition__.to_value(document)
-    with pytest.raises(SchemaViolation, match="max|at most 20"):
+    with pytest.raises(SchemaViolation, match="at most 20"):
         Image.__definition__.to_value(image().model_copy(update={"prompt": "x" * 21}))
 
 
 def test_ints_beyond_53_bits_name_int64() -> None:
-    small = {"big": Int64(1), "data": b"", "colour": Colour.RED, "nullable": None}
+    small: dict[str, Any] = {"big": Int64(1), "data": b"", "colour": Colour.RED, "nullable": None}
     with pytest.raises(SchemaViolation, match=r"reactor\.Int64"):
         Mixed.__definition__.to_value(Mixed(**small, count=2**53))
     assert Mixed.__definition__.to_value(Mixed(**small, count=2**53 - 1))["count"] == 2**53 - 1
@@ -266,7 +266,7 @@ def test_an_index_must_not_hide_a_field() -> None:
         declare(annotations={"email": str}, email=Index("email"))
     base = declare(None, {"x": str}, by_x=Index("x"))
     with pytest.raises(DefinitionError, match="as a field and as an index"):
-        TableMeta("Sub", (base,), {"__module__": __name__, "__annotations__": {"by_x": str}}, name="subs")  # type: ignore[call-arg]
+        TableMeta("Sub", (base,), {"__module__": __name__, "__annotations__": {"by_x": str}}, name="subs")
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_the_names_of_tables_and_indexes_are_identifiers_and_not_reserved() -> N
     with pytest.raises(DefinitionError, match="every table has it already"):
         declare(annotations={"x": str}, by_id=Index("x"))
     with pytest.raises(DefinitionError, match="no `nme=`"):
-        TableMeta("T", (Table,), {"__module__": __name__}, nme="x")  # type: ignore[call-arg]
+        TableMeta("T", (Table,), {"__module__": __name__}, nme="x")
 
 
 def test_what_has_no_wire_form_is_refused_with_the_path_to_it() -> None:
@@ -316,7 +316,7 @@ def test_a_document_holds_no_other_document_and_no_unset() -> None:
 
 def test_an_id_of_an_unknown_class_is_refused() -> None:
     with pytest.raises(DefinitionError, match="`Nobody` is not defined"):
-        declare(annotations={"owner": Id["Nobody"]}).__definition__.prepare()  # type: ignore[name-defined]  # noqa: F821
+        declare(annotations={"owner": Id["Nobody"]}).__definition__.prepare()  # type: ignore[name-defined]
 
 
 def test_an_index_may_go_into_a_nested_model() -> None:

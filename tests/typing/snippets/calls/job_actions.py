@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from calls import jobs
 from models import Job
 
+from calls import jobs
 from reactor import ActionCtx, Id, SyncActionCtx, action, internal_action
 
 

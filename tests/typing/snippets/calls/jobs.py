@@ -1,9 +1,9 @@
 """Queries and mutations; their circle with job_actions is fine, because modules are imported and not names."""
 
-from calls import job_actions
-from calls.users import require_user
 from models import Image, Job
 
+from calls import job_actions
+from calls.users import require_user
 from reactor import (
     Id,
     Model,

@@ -22,7 +22,7 @@ def me(ctx: QueryCtx) -> User | None:
 
 @mutation
 def settings(
-    ctx: MutationCtx, first_name: str | None | Unset = UNSET, credits: float | Unset = UNSET
+    ctx: MutationCtx, first_name: str | Unset | None = UNSET, credits: float | Unset = UNSET
 ) -> dict[str, bool]:
     ctx.db.patch(require_user(ctx).id, first_name=first_name, credits=credits, updated_at=ctx.now)
     return {"success": True}

@@ -17,6 +17,7 @@ from reactor.execution import frames
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.frames import AnyFrame, Call, Outcome, pack
 from reactor.execution.pipe import Pipe
+from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 _PATIENCE = 1.0  # seconds a task left behind has to take its cancellation
-
-ENGINE_FAILED = 70  # EX_SOFTWARE
 
 
 class ActionRunner:
@@ -49,6 +48,9 @@ class ActionRunner:
             asyncio.new_event_loop().run_until_complete(self._serve())
         except (BrokenPipeError, ConnectionResetError):
             pass
+        except MemoryError:
+            traceback.print_exc()
+            return OUT_OF_MEMORY
         except BaseException:  # noqa: BLE001  # an error of ours: the server starts another runner
             traceback.print_exc()
             return ENGINE_FAILED

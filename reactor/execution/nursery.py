@@ -47,9 +47,10 @@ _LOST_POLL = 0.01  # seconds between looks at runners that nobody can reap for u
 
 
 class Nursery:
-    """Use `await Nursery.load(…)`, then `launch`; `drain` when no more runners are wanted, `kill` to end at once."""
+    """Use `await Nursery(…).load()`, then `launch`; `drain` when no more runners are wanted, `kill` to end at once."""
 
-    def __init__(self, root: Path, runtime_dir: Path, limits: Limits, *, spawn: bool) -> None:
+    def __init__(self, root: Path, runtime_dir: Path, limits: Limits, *, spawn: bool = False) -> None:
+        """Start the process. It imports reactor at once, and the user's code when `load` says so."""
         self.root = root
         self._code = root  # where runners import from: `root`, or its mirror when they are spawned
         self.bundle = ""  # these three are set by load
@@ -73,26 +74,27 @@ class Nursery:
         _watch(self._process, self._loop, self._process_ended)
         self._loop.add_reader(self._socket, self._read)
 
-    @classmethod
-    async def load(cls, root: Path, runtime_dir: Path, limits: Limits, *, spawn: bool = False) -> Nursery:
-        """Start a process that imports the code in `root` as it is now. Raises BundleBroken; nothing is left then."""
-        nursery = cls(root, runtime_dir, limits, spawn=spawn)
+    async def load(self) -> Nursery:
+        """Have it import the code in `root` as it is now. Raises BundleBroken, and has ended then.
+
+        Returns the nursery to use: another, which spawns, if the import left what no fork survives.
+        """
         try:
-            loaded = await nursery._import()
+            loaded = await self._import()
         except BaseException:
-            await nursery.kill()
+            await self.kill()
             raise
-        if not loaded.forkable and not spawn:
-            await nursery.kill()
-            spawning = await cls.load(root, runtime_dir, limits, spawn=True)
+        if not loaded.forkable and not self._spawns:
+            await self.kill()
+            spawning = await Nursery(self.root, self._runtime_dir, self._limits, spawn=True).load()
             spawning.warnings = loaded.warnings
             return spawning
-        nursery.bundle, nursery.manifest = loaded.bundle, loaded.manifest
-        if spawn:
-            nursery._send(Drain())  # it was needed to learn of the bundle; each runner imports its own
+        self.bundle, self.manifest = loaded.bundle, loaded.manifest
+        if self._spawns:
+            self._send(Drain())  # it was needed to learn of the bundle; each runner imports its own
         else:
-            nursery.warnings = loaded.warnings
-        return nursery
+            self.warnings = loaded.warnings
+        return self
 
     async def _import(self) -> BundleLoaded:
         if self._spawns:

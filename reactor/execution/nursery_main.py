@@ -22,7 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from reactor.errors import BundleBroken
-from reactor.execution import determinism
+from reactor.execution import determinism, loader
 from reactor.execution.frames import (
     BundleFailed,
     BundleLoaded,
@@ -42,7 +42,7 @@ from reactor.execution.threads import unsafe_threads
 if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
 
-_FORK_FAILED = 71  # EX_OSERR: the status reported for a runner that could not be forked
+_FORK_FAILED = 72  # the status reported for a runner that could not be forked
 
 
 class Nursery:
@@ -100,11 +100,9 @@ class Nursery:
         return bool(data)
 
     def _import(self, load: LoadBundle) -> bool:
-        from reactor.execution.loader import load_bundle  # after the guards are in place
-
         before = open_descriptors()
         try:
-            self._bundle = load_bundle(Path(load.root))
+            self._bundle = loader.load_bundle(Path(load.root))
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False

@@ -21,6 +21,7 @@ from reactor.errors import SchemaViolation, StorageError
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
+from reactor.execution.mirror import remove_mirror
 from reactor.execution.nursery import Nursery
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
@@ -30,6 +31,7 @@ from reactor.limits import Limits
 _log = logging.getLogger("reactor.execution")
 
 _WATCH = 0.05  # seconds between looks at the slots: how late a deadline may strike
+_SPARE_DELAY = 0.5  # seconds after a reload: its own first work goes before
 _HELD_QUERY = 2.0  # seconds a query may take while a checkpoint waits for it (engine C4)
 _WAL_EVERY = 10  # looks at the slots for each look at the WAL
 
@@ -72,8 +74,12 @@ class RunnerPool:
         self._listener = listener
         self._spawns = (start_method or ("fork" if sys.platform == "linux" else "spawn")) == "spawn"
         self._wal = database.with_name(database.name + "-wal")
+        _remove_leftovers(runtime_dir)
         self._nursery: Nursery | None = None  # of the bundle that is in force; set by start() and switch()
         self._nurseries: set[Nursery] = set()  # may have processes; those that have none leave at the next load
+        self._spare: Nursery | None = None  # has imported nothing of the user's yet; taken by the next load
+        self._loads = 0
+        self._stopped = False  # set by stop()
         self._lane = WriterLane(Ledger(database, uuid.uuid4().hex), limits, self)
         self._readers = ReaderSet(database, limits, self)
         self._actions = ActionPool(limits)
@@ -88,9 +94,22 @@ class RunnerPool:
     async def load(self, root: Path) -> Nursery:
         """A new nursery with the code as it is on disk. Raises BundleBroken; then nothing has changed."""
         self._nurseries = {nursery for nursery in self._nurseries if not nursery.over}
-        nursery = await Nursery.load(root, self._runtime_dir, self._limits, spawn=self._spawns)
+        nursery = await self._take_spare(root).load()
         self._nurseries.add(nursery)
+        self._loads += 1
+        if self._loads > 1:  # code is being worked on: the next reload shall not wait for reactor's own imports
+            asyncio.get_running_loop().call_later(_SPARE_DELAY, self._prepare_spare, root)
         return nursery
+
+    def _take_spare(self, root: Path) -> Nursery:
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.alive and spare.root == root:
+            return spare
+        return Nursery(root, self._runtime_dir, self._limits, spawn=self._spawns)
+
+    def _prepare_spare(self, root: Path) -> None:
+        if self._spare is None and not self._stopped:
+            self._spare = Nursery(root, self._runtime_dir, self._limits, spawn=self._spawns)
 
     async def start(self, nursery: Nursery) -> WriterHello:
         """Open the database under a new epoch, push the nursery's bundle if it has another, start the readers.
@@ -242,14 +261,25 @@ class RunnerPool:
 
     async def stop(self) -> None:
         """End everything: mutations already sent are finished and answered, the rest is not run. Safe to repeat."""
+        self._stopped = True
         if self._checkpoint is not None:
             self._checkpoint.cancel()
             await asyncio.gather(self._checkpoint, return_exceptions=True)
         await asyncio.gather(self._lane.stop(), self._readers.stop(), self._actions.stop())
         if self._watch is not None:  # until here: the last mutation had its deadline too
             self._watch.cancel()
-        await asyncio.gather(*(nursery.kill() for nursery in list(self._nurseries)))
+        if self._spare is not None:
+            self._nurseries.add(self._spare)
+        await asyncio.gather(*(nursery.kill() for nursery in self._nurseries))
         self._nurseries.clear()
+
+
+def _remove_leftovers(runtime_dir: Path) -> None:
+    """Slots and mirrors of a server that was killed. Whoever may use the folder has the server's lock (engine A10)."""
+    for path in runtime_dir.glob("slot-*"):
+        path.unlink()
+    for path in runtime_dir.glob("code-*"):
+        remove_mirror(path)
 
 
 def _unchanged_tables(old: Nursery, new: Nursery) -> list[str]:

@@ -18,6 +18,9 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+ENGINE_FAILED = 70  # EX_SOFTWARE: how a runner ends after an error that is not the user's
+OUT_OF_MEMORY = 71  # how one ends whose user code took all it may have
+
 _PR_SET_PDEATHSIG = 1
 _PARENT_POLL = 0.5  # seconds; only where the kernel cannot tell us that the parent died
 
@@ -146,6 +149,8 @@ def describe_status(status: int) -> str:
             return signal.Signals(-status).name
         except ValueError:
             return f"signal {-status}"
-    if status == 0:
-        return "it ended itself, by os._exit or exec"
-    return "see the server's log"
+    if status == ENGINE_FAILED:
+        return "reactor itself failed, see the server's log"
+    if status == OUT_OF_MEMORY:
+        return "it ran out of memory"
+    return "it ended itself, with os._exit or the like"

@@ -20,13 +20,12 @@ from reactor.execution.caller import FunctionCaller
 from reactor.execution.frames import Outcome, Queries
 from reactor.execution.guard import Guard
 from reactor.execution.pipe import Pipe
+from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
 
 if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
-
-_ENGINE_FAILED = 70  # EX_SOFTWARE
 
 
 class SnapshotTooOld(Exception):
@@ -50,9 +49,12 @@ class Reader:
             self._serve()
         except (BrokenPipeError, ConnectionResetError):
             pass
+        except MemoryError:
+            traceback.print_exc()
+            return OUT_OF_MEMORY
         except BaseException:  # noqa: BLE001  # an error of ours: the server starts another reader
             traceback.print_exc()
-            return _ENGINE_FAILED
+            return ENGINE_FAILED
         return 0
 
     def _serve(self) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from reactor.execution import determinism
 from reactor.execution.frames import LoadBundle
+from reactor.execution.loader import load_bundle
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent
 from reactor.execution.serve import Post, serve
@@ -50,8 +51,6 @@ def main() -> None:
 
 
 def _serve(connected: socket.socket, arguments: argparse.Namespace) -> int:
-    from reactor.execution.loader import load_bundle  # after the guards are in place
-
     pipe = Pipe(connected)
     load = pipe.receive()
     if load is None:

@@ -28,6 +28,7 @@ from reactor.execution.caller import FunctionCaller
 from reactor.execution.frames import Call, Outcome, ToWriter
 from reactor.execution.guard import Guard
 from reactor.execution.pipe import Pipe
+from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY
 from reactor.execution.push import check_documents, structures_of
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 DRAINED = 0
 SERVER_GONE = 0
-ENGINE_FAILED = 70  # EX_SOFTWARE
 REFUSED = 73  # EX_CANTCREAT: the database cannot be opened or written
 
 _LOCK_PATIENCE = 5.0  # seconds for an orphaned writer of a killed server to end (engine A10)
@@ -73,7 +73,7 @@ class Writer:
             if _environmental(error):
                 self._slot.end()
             traceback.print_exc()
-            return ENGINE_FAILED
+            return OUT_OF_MEMORY if isinstance(error.__cause__, MemoryError) else ENGINE_FAILED
         except StorageError as error:
             traceback.print_exc()
             self._slot.end()
@@ -81,6 +81,9 @@ class Writer:
             return REFUSED
         except (BrokenPipeError, ConnectionResetError):
             return SERVER_GONE
+        except MemoryError:
+            traceback.print_exc()
+            return OUT_OF_MEMORY
         except BaseException:  # noqa: BLE001  # a bug of ours, or memory is gone: the same
             traceback.print_exc()
             return ENGINE_FAILED

@@ -36,7 +36,7 @@ from reactor.limits import Limits
 _log = logging.getLogger("reactor.execution")
 
 _DEATHS = 5  # in a row, with nobody to blame, before giving up
-_BACKOFF = 0.05  # seconds before the second attempt; doubles
+_BACKOFF = 0.0125  # seconds, doubled with every death: 0.05 after the second
 _REFUSALS: dict[str, type[StorageError]] = {kind.__name__: kind for kind in (StorageLocked, StaleWriter, ForeignCommit)}
 
 
@@ -282,7 +282,7 @@ class WriterLane:
             try:
                 if self._deaths >= _DEATHS:
                     raise WriterDied(f"{self._deaths} times in a row, with no call to blame")
-                if self._deaths:
+                if self._deaths > 1:
                     await asyncio.sleep(_BACKOFF * 2**self._deaths)
                 await self._open(await self._owner.living_nursery(), new_epoch=False, fitting=())
             except (WriterDied, StorageError, SchemaViolation, BundleBroken) as error:

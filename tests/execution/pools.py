@@ -109,7 +109,12 @@ def leave():
 def crash():
     ctypes.string_at(0)
 
-ways = {way.__name__: way for way in (loop, swallow, inside_c, asleep, leave, crash)}
+def devour():
+    hoard = []
+    while True:
+        hoard.append(bytes(512 << 20))
+
+ways = {way.__name__: way for way in (loop, swallow, inside_c, asleep, leave, crash, devour)}
 
 @query
 def as_query(ctx: QueryCtx, how: str) -> None:
@@ -146,17 +151,22 @@ async def leaves_a_process(ctx: ActionCtx) -> None:
 
 # Kills the process at a named place of the engine, once for each file in the folder that has the place's name.
 FAULTS = """
-import os, signal
+import contextvars, os, signal, sqlite3
 from reactor.storage import fail_point
 
 folder = os.environ["REACTOR_TEST_FAULTS"]
 
 def strike(place):
+    if place.startswith("INSERT") and "t_" in place and os.path.exists(f"{folder}/full"):
+        os.unlink(f"{folder}/full")
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
     if len(place) < 60 and os.path.exists(f"{folder}/{place}"):
         os.unlink(f"{folder}/{place}")
         os.kill(os.getpid(), signal.SIGKILL)
 
-fail_point.hook = strike
+fail_point.hook = lambda place: contextvars.Context().run(strike, place)  # not part of the call it strikes
 """
 
 

@@ -87,7 +87,7 @@ def test_what_a_process_started_is_killed_with_it() -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(-11, "SIGSEGV"), (-9, "SIGKILL"), (-99, "signal 99"), (0, "it ended itself, by os._exit or exec")],
+    [(-11, "SIGSEGV"), (-9, "SIGKILL"), (-99, "signal 99"), (3, "it ended itself, with os._exit or the like")],
 )
 def test_a_status_is_told_in_words(status: int, words: str) -> None:
     assert describe_status(status) == words

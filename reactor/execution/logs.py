@@ -28,7 +28,7 @@ class LogLines:
         self.lines: list[str] = []  # grows in add(), never beyond log_lines
 
     def add(self, level: Level, *arguments: object) -> None:
-        """One line: strings as `'text'`, everything else by its repr, joined by a blank."""
+        """One line: strings as `'text'`, everything else as print shows it, joined by a blank."""
         if len(self.lines) >= self._most:
             self.lines[-1] = f"[ERROR] 'Log overflow (maximum {self._most}). Remaining log lines omitted.'"
             return
@@ -40,7 +40,7 @@ class LogLines:
 
 def _shown(argument: object) -> str:
     if not isinstance(argument, str):
-        text = repr(argument)
+        text = str(argument)
         return text if text.isascii() else _without_surrogates(text)
     text = argument.translate(_ESCAPES)
     return f"'{text}'" if text.isascii() else f"'{_without_surrogates(text)}'"

@@ -28,11 +28,11 @@ def lines() -> Iterator[list[str]]:
     run.leave(token)
 
 
-def test_strings_are_quoted_and_the_rest_is_shown_by_its_repr(lines: list[str]) -> None:
-    print("hello", 1, 2.5, None, {"a": [1]})
+def test_strings_are_quoted_and_the_rest_is_shown_as_print_does(lines: list[str]) -> None:
+    print("hello", 1, 2.5, None, {"a": [1]}, ValueError("boom"))
     print()
     print("it's", "a\\b", "two\nlines")
-    assert lines == ["[LOG] 'hello' 1 2.5 None {'a': [1]}", "[LOG] ", "[LOG] 'it\\'s' 'a\\\\b' 'two\\nlines'"]
+    assert lines == ["[LOG] 'hello' 1 2.5 None {'a': [1]} boom", "[LOG] ", "[LOG] 'it\\'s' 'a\\\\b' 'two\\nlines'"]
 
 
 def test_a_separator_of_ones_own_makes_one_string(lines: list[str]) -> None:

@@ -8,8 +8,8 @@ already what would be written, and are put into the result as they are.
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from functools import lru_cache, partial
 from typing import Any, cast
@@ -139,7 +139,7 @@ def plain_value(obj: Any, *, names: Names = wire_name) -> Any:
         return [plain_value(item, names=names) for item in obj]
     if isinstance(obj, Enum):
         return obj.value
-    if isinstance(obj, dt.datetime):
+    if isinstance(obj, datetime):
         return milliseconds(obj)
     definition = getattr(kind, "__definition__", None)
     if definition is not None:

@@ -5,8 +5,8 @@ Each piece validates a Value into what user code sees, and serialises that into 
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta  # the real ones: calls that freeze time replace them later
 from enum import Enum
 from typing import Any
 
@@ -15,8 +15,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from reactor.values.value import MAX_SAFE_INTEGER, Int64
 
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def _int64_schema(cls: type[Int64], _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -83,11 +83,11 @@ def datetime_schema(schema: Any) -> CoreSchema:
     )
 
 
-def _moment(value: Any) -> dt.datetime:
+def _moment(value: Any) -> datetime:
     kind = type(value)
     if kind is float or kind is int:
         try:
-            return EPOCH + dt.timedelta(milliseconds=value)
+            return EPOCH + timedelta(milliseconds=value)
         except (OverflowError, ValueError):
             pass
     raise PydanticCustomError("epoch_milliseconds", "Input should be a time in milliseconds since 1970 (UTC).")
@@ -95,7 +95,7 @@ def _moment(value: Any) -> dt.datetime:
 
 def milliseconds(moment: Any) -> Any:
     """Epoch milliseconds of an aware datetime, to the microsecond. ValueError for a naive one."""
-    if not isinstance(moment, dt.datetime):
+    if not isinstance(moment, datetime):
         return moment  # not what was declared: whoever checks the Value will say so
     if moment.tzinfo is None:
         raise ValueError(

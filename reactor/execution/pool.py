@@ -33,7 +33,7 @@ _log = logging.getLogger("reactor.execution")
 _WATCH = 0.05  # seconds between looks at the slots: how late a deadline may strike
 _SPARE_DELAY = 0.5  # seconds after a reload: its own first work goes before
 _HELD_QUERY = 2.0  # seconds a query may take while a checkpoint waits for it (engine C4)
-_WAL_EVERY = 10  # looks at the slots for each look at the WAL
+_CHECKPOINT_PAUSE = 10.0  # seconds after a checkpoint that a foreign reader stopped
 
 
 class PoolListener(Protocol):
@@ -85,9 +85,9 @@ class RunnerPool:
         self._actions = ActionPool(limits)
         self._switching = asyncio.Lock()
         self._watch: asyncio.TimerHandle | None = None  # the next look; from start() to stop()
-        self._looks = 0
         self._checkpoint: asyncio.Task[None] | None = None  # the last one
         self._checkpointed = 0  # the head at it: until it moves there is nothing to do
+        self._checkpoint_after = 0.0  # by the monotonic clock; later than now when the last one could not be completed
 
     # ── code ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -226,16 +226,14 @@ class RunnerPool:
                 allowed = min(allowed, _HELD_QUERY)
             if occupant is not None and now - occupant.started > allowed:
                 runner.kill(overdue=occupant, allowed=allowed)
-        self._looks += 1
-        if self._looks % _WAL_EVERY == 0:
-            self._look_at_wal()
+        self._look_at_wal(now)
         self._watch = asyncio.get_running_loop().call_later(_WATCH, self._look)
 
     def _running(self) -> list[Runner]:
         writer = [] if self._lane.runner is None else [self._lane.runner]
         return [*writer, *self._readers.running, *self._actions.running]
 
-    def _look_at_wal(self) -> None:
+    def _look_at_wal(self, now: float) -> None:
         try:
             size = self._wal.stat().st_size  # asks for the size only: opening it would drop SQLite's locks (engine A10)
         except FileNotFoundError:
@@ -243,7 +241,7 @@ class RunnerPool:
         hold = size > self._limits.wal_hard
         due = hold or (size > self._limits.wal_soft and not self._lane.outstanding)
         ready = self._lane.state is State.OPEN and (self._checkpoint is None or self._checkpoint.done())
-        if due and ready and self._checkpointed != self._lane.head:
+        if due and ready and self._checkpointed != self._lane.head and now >= self._checkpoint_after:
             self._checkpoint = asyncio.get_running_loop().create_task(self._run_checkpoint(hold=hold))
 
     async def _run_checkpoint(self, *, hold: bool) -> None:
@@ -253,6 +251,8 @@ class RunnerPool:
                 await self._readers.hold()
             self._checkpointed = self._lane.head
             left = await self._lane.checkpoint()
+            if left:  # somebody else, Datasette perhaps, reads an old snapshot: trying at once again would only wait
+                self._checkpoint_after = self._clock.monotonic() + _CHECKPOINT_PAUSE
             _log.info("checkpoint", extra={"wal_bytes": left})
         except WriterDied:
             self._checkpointed = 0  # its successor finds the WAL as large, and is asked again

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from reactor.errors import BundleBroken, SchemaViolation, StorageLocked
-from reactor.execution.frames import Failure, Outcome
+from reactor.execution.frames import AnyFrame, Call, Failure, OpenReader, Outcome, Queries, StaleBundle
+from reactor.execution.runner import Runner
 from tests.execution.pools import LIMITS, SCHEMA, Pool, running_pool, value_of
 
 ENDLESS = ["loop", "swallow", "inside_c", "asleep"]
@@ -277,6 +278,55 @@ async def test_a_second_pool_on_the_same_database_is_refused(tmp_path: Path, mon
             await second.pool.start(nursery)
         await second.pool.stop()
         assert value_of(await pool.mutate("notes:add", text="a")) == "a"
+
+
+# ── readers are told when not to answer (A6, C4, D6) ──────────────────────────────────────────────────────────────────
+
+
+class Witness:
+    """Owner of a runner launched by a test: keeps what it says."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[AnyFrame] = asyncio.Queue()
+
+    def runner_said(self, runner: Runner, frame: AnyFrame) -> None:
+        self.said.put_nowait(frame)
+
+    def runner_ended(self, runner: Runner) -> None:
+        pass
+
+
+async def test_code_that_is_not_the_databases_runs_nothing(tmp_path: Path) -> None:
+    async with running_pool(tmp_path) as pool:
+        await pool.mutate("notes:add", text="a")
+        pool.write("functions/loud.py", LOUD)
+        other = await pool.pool.load(pool.root)  # and not pushed
+        witness = Witness()
+        reader = other.launch("reader", witness)
+        reader.send(OpenReader(str(tmp_path / "data.db")))
+        reader.send(Queries(7, 0, [Call(1, "query", "loud:texts", b"{}")]))
+        assert await witness.said.get() == StaleBundle(7, pool.nursery.bundle)
+
+
+async def test_a_reader_that_sees_less_than_was_told_to_clients_does_not_answer(tmp_path: Path) -> None:
+    async with running_pool(tmp_path) as pool:
+        await pool.mutate("notes:add", text="a")
+        call, answer = pool._call("query", "notes:one", {})
+        assert pool.pool.submit_queries(0, [call], min_ts=pool.head + 1)
+        assert value_of(await answer) == 1, "asked again without the impossible wish"
+        assert pool.unrun == [call.id]
+
+
+async def test_the_write_ahead_log_stays_small_while_readers_are_busy(tmp_path: Path) -> None:
+    wal = tmp_path / "data.db-wal"
+    async with running_pool(tmp_path, replace(LIMITS, wal_soft=6 << 20, wal_hard=8 << 20)) as pool:
+        largest = 0
+        for number in range(300):
+            asking = [pool.ask("notes:one") for _ in range(4)]
+            await asyncio.gather(*(pool.mutate("notes:add", text=f"{number}{'x' * 50_000}") for _ in range(5)), *asking)
+            largest = max(largest, wal.stat().st_size)
+        assert (tmp_path / "data.db").stat().st_size > 60 << 20
+        assert largest < 60 << 20, "three times the data would be here without checkpoints"
 
 
 # ── nursery and family (B3) ───────────────────────────────────────────────────────────────────────────────────────────

@@ -156,13 +156,24 @@ function show() {
   const found = functions.filter((each) => each.path.toLowerCase().includes(wanted));
   $("functions").replaceChildren(...found.map((each) => {
     const button = element("button", { type: "button" },
-      element("span", { className: "kind", textContent: each.kind }), element("code", { textContent: each.path }));
-    if (each.path === chosen?.path) button.setAttribute("aria-current", "true");
+      element("span", { className: "kind", textContent: each.kind }), element("code", {}, ...breakable(each.path)));
+    button.dataset.path = each.path;
     button.onclick = () => (location.hash = encodeURIComponent(each.path));
     return element("li", {}, button);
   }));
+  mark();
   $("none").hidden = found.length > 0;
   $("none").textContent = functions.length ? "No function has that in its name." : "No public functions yet.";
+}
+
+function mark() {
+  for (const button of $("functions").querySelectorAll("button")) {
+    button.setAttribute("aria-current", String(button.dataset.path === chosen?.path));
+  }
+}
+
+function breakable(path) { // a long path may break after the module and its folders
+  return path.split(/(?<=[/:])/).flatMap((part) => [part, document.createElement("wbr")]);
 }
 
 function choose(next) {
@@ -185,7 +196,7 @@ function choose(next) {
   $("problem").textContent = "";
   $("go").textContent = next.kind === "query" ? "Subscribe" : "Run";
   $("results").replaceChildren();
-  show();
+  mark();
 }
 
 function guess(type) {
@@ -212,7 +223,7 @@ function report(title, since, answer) {
     element("div", { className: "head" }, element("b", { textContent: title }), element("span", { textContent: time }),
       element("span", { textContent: since === null ? "" : Math.round(performance.now() - since) + " ms" })),
     element("pre", { textContent: text.length > 200000 ? text.slice(0, 200000) + "\n… cut here" : text, tabIndex: 0 }));
-  if (answer.logs?.length) item.append(element("pre", { textContent: answer.logs.join("\n") }));
+  if (answer.logs?.length) item.append(element("pre", { className: "logs", textContent: answer.logs.join("\n") }));
   $("results").prepend(item);
   while ($("results").children.length > 50) $("results").lastChild.remove();
 }
@@ -238,8 +249,12 @@ function call() {
   }
   stop();
   let pushes = 0;
+  let last = null;
   $("results").replaceChildren();
   unsubscribe = client.subscribe(chosen.path, args, (answer) => {
+    const told = JSON.stringify(answer);
+    if (told === last) return; // a new socket tells everything again
+    last = told;
     report(pushes === 0 ? "result" : "push " + pushes, pushes++ === 0 ? since : null, answer);
   });
   $("stop").hidden = false;
@@ -249,6 +264,7 @@ function follow() {
   const path = decodeURIComponent(location.hash.slice(1));
   const found = functions.find((each) => each.path === path);
   if (found) choose(found);
+  return found;
 }
 
 $("origin").textContent = here.href.replace(/\/$/, "");
@@ -258,7 +274,7 @@ $("form").onsubmit = (event) => { event.preventDefault(); call(); };
 $("json").onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); call(); }
 };
-onhashchange = follow;
+onhashchange = () => { if (follow()) $("call").focus(); };
 fetch(new URL("api/_reactor/functions", here)).then((response) => response.json()).then((answer) => {
   functions = answer.functions;
   $("instance").textContent = document.title = answer.instance;

@@ -230,7 +230,7 @@ def test_a_text_with_half_a_surrogate_pair_is_refused() -> None:
     refused(text_of(MUTATION).replace("hi", "\ud800"))
 
 
-WRONG = {
+WRONG: dict[str, list[Any]] = {
     "integer": [None, True, "1", 1.0, 1.5, -1, 2**32, 2**53, 10**40, [], {}],
     "text": [None, True, 1, [], {}],
     "text or null": [True, 1, [], {}],

@@ -20,7 +20,7 @@ RECORDS = [
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
 def test_every_record_is_frozen_and_slotted(record: type) -> None:
     assert dataclasses.is_dataclass(record)
-    assert record.__dataclass_params__.frozen
+    assert vars(record)["__dataclass_params__"].frozen
     assert "__slots__" in vars(record)
 
 

@@ -16,7 +16,7 @@ from typing import assert_never
 
 from reactor.application import Application
 from reactor.auth.identity import Identity
-from reactor.errors import BadRequest, Overloaded, Unauthenticated
+from reactor.errors import BadRequest, CallerError, InvalidValue, Overloaded
 from reactor.execution.frames import Outcome
 from reactor.server.errors import close_code
 from reactor.server.heartbeat import Heartbeat
@@ -40,6 +40,7 @@ from reactor.sync.messages import (
     ActionFailed,
     ActionSucceeded,
     AuthenticateAdmin,
+    AuthenticateUser,
     MutationFailed,
     MutationSucceeded,
     QueryRemoved,
@@ -253,17 +254,17 @@ class SyncWorker:
         self._session.responded(self._application.head)
         self.touch()
 
-    def _verify(self, credential: object) -> None:
+    def _verify(self, credential: AuthenticateUser | AuthenticateAdmin) -> None:
         try:
             identity: Identity | None
             if isinstance(credential, AuthenticateAdmin):
                 identity = self._application.identify_admin(credential.key, credential.acting_as)
             else:
-                identity = self._application.identify_user(getattr(credential, "token", ""))
-        except Unauthenticated as error:
+                identity = self._application.identify_user(credential.token)
+        except CallerError as error:
             self._carry_out(self._session.refused(error.message))
-        except BadRequest as error:
-            self._carry_out(self._session.refused(error.message))
+        except InvalidValue as error:
+            self._carry_out(self._session.refused(str(error)))
         else:
             self._carry_out(self._session.identified(identity))
 

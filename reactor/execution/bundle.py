@@ -21,7 +21,7 @@ from reactor.execution.registry import FunctionRegistry
 class Bundle:
     """What a loader gives. Two of one project can live side by side; only the newer one's modules can be imported."""
 
-    hash: str  # over schema.py, functions/ and every module imported from the project
+    hash: str  # over schema.py, functions/ and every module imported from the project, then or later
     project: Project
     schema: Schema
     functions: FunctionRegistry

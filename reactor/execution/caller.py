@@ -24,7 +24,6 @@ from reactor.execution.guard import Guard
 from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
 from reactor.execution.outcome import digest_of, failure_of
-from reactor.execution.pagination import fingerprint
 from reactor.execution.run import Run
 from reactor.execution.scope import Pages, Scope
 from reactor.execution.system_functions import PREFIX, SystemCaller
@@ -76,7 +75,7 @@ class FunctionCaller:
             raise StaleCode(f"the database belongs to bundle {reading.bundle}, this process runs {self._bundle.hash}")
         chance = Chance.repeatable(self._bundle.secret, call.path.encode(), call.args, call.identity or b"")
         run = self._run(call, self._clock.now_ns(), chance)
-        pages = Pages(_page_owner(call), call.journal)
+        pages = Pages(call.path, call.args, call.journal)
         began = _cpu()
         ended = self._attempt(run, reading, lambda: self._invoke_query(call, run, reading, pages))
         return Outcome(
@@ -238,11 +237,6 @@ class FunctionCaller:
                 "bytes). Return less, or paginate."
             )
         return value
-
-
-def _page_owner(call: Call) -> bytes:
-    """What a journal is bound to: the function and its arguments."""
-    return fingerprint([call.path.encode(), call.args])
 
 
 # ── mutations sent twice (engine A13) ─────────────────────────────────────────────────────────────────────────────────

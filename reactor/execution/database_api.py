@@ -7,7 +7,6 @@ given is checked here, before the engine is asked; every step into the engine go
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from reactor.database.catalog import SYSTEM_TABLES
@@ -43,7 +42,7 @@ class DatabaseReader:
     def get(self, id: Any, /) -> Any:
         """The document, None when it is not there. Raises InvalidId for a text that is no id."""
         stored = self._stored(id, "get")
-        return None if stored is None else self._loader(stored.table)(stored)
+        return None if stored is None else self._loader(stored.table)(stored.data, stored.id, stored.creation_time)
 
     def query(self, source: Any, /) -> Any:
         """The documents of a table, of a range of an index, of a search, or of a table by its name."""
@@ -53,12 +52,12 @@ class DatabaseReader:
             return DocumentQuery(
                 scope,
                 Source(source.table_name, source.index_name, *source.wire_bounds()),
-                partial(_load_typed, definition),
+                definition.load,
             )
         if isinstance(source, type) and issubclass(source, Table):
             definition = self._known(source)
             assert definition.name is not None
-            return DocumentQuery(scope, Source(definition.name), partial(_load_typed, definition))
+            return DocumentQuery(scope, Source(definition.name), definition.load)
         if isinstance(source, str):
             _check_readable(source)
             return DocumentQuery(scope, Source(source), _load_dict)
@@ -90,7 +89,7 @@ class DatabaseReader:
 
     def _loader(self, table: str) -> Load:
         definition = self._scope.bundle.schema.find(table)
-        return _load_dict if definition is None else partial(_load_typed, definition)
+        return _load_dict if definition is None else definition.load
 
     def _known(self, table: type[Table]) -> TableDefinition:
         """The definition of a Table class, which must belong to this bundle's schema."""
@@ -195,12 +194,8 @@ class DatabaseWriter(DatabaseReader):
             )
 
 
-def _load_typed(definition: TableDefinition, stored: Stored) -> Any:
-    return definition.load(stored.data, stored.id, stored.creation_time)
-
-
-def _load_dict(stored: Stored) -> Any:
-    return decode(stored.data)
+def _load_dict(data: bytes, _id: str, _creation_time: float) -> Any:
+    return decode(data)
 
 
 def _check_readable(table: str) -> None:

@@ -23,7 +23,8 @@ _WANTED_PAGE = 6144  # documents: a longer page asks to be split
 _WARNING = 0.75  # of a budget: asks to be split
 _RESERVE = 1 << 20  # bytes: the largest document; a page stops before the limit itself is passed
 
-Load = Callable[[Stored], Any]
+Load = Callable[[bytes, str, float], Any]
+"""Makes a document of user code of stored bytes, id and creation time."""
 
 
 class Source(NamedTuple):
@@ -74,7 +75,7 @@ class DocumentQuery:
     def __iter__(self) -> Iterator[Any]:
         scan, engine, load = self._scan(), self._scope.run.engine, self._load
         while (stored := engine(next, scan, None)) is not None:
-            document = load(stored)
+            document = load(stored.data, stored.id, stored.creation_time)
             if self._keeps(document):
                 yield document
 
@@ -83,7 +84,7 @@ class DocumentQuery:
         if self._filters:
             return list(self)
         found: list[Stored] = self._scope.run.engine(list, self._scan())
-        return [self._load(stored) for stored in found]
+        return self._loaded(found)
 
     def take(self, count: Any, /) -> list[Any]:
         """The first `count`."""
@@ -92,7 +93,7 @@ class DocumentQuery:
         if self._filters:
             return list(islice(iter(self), count))
         found: list[Stored] = self._scope.run.engine(list, self._scan(limit=count))
-        return [self._load(stored) for stored in found]
+        return self._loaded(found)
 
     def first(self) -> Any:
         """The first one, or None."""
@@ -117,6 +118,10 @@ class DocumentQuery:
             after=after,
             until=until,
         )
+
+    def _loaded(self, found: list[Stored]) -> list[Any]:
+        load = self._load
+        return [load(each.data, each.id, each.creation_time) for each in found]
 
     def _keeps(self, document: Any) -> bool:
         return all(keep(document) for keep in self._filters)
@@ -187,7 +192,7 @@ class DocumentQuery:
             key = scan.position
             assert key is not None, "a document was examined"
             reader.note(key, len(stored.data))
-            yield key, self._load(stored)
+            yield key, self._load(stored.data, stored.id, stored.creation_time)
 
     def _fingerprint(self) -> bytes:
         source = self._source

@@ -15,6 +15,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
 
+from reactor.execution.late_imports import late_files
 from reactor.execution.project import Project
 
 
@@ -49,15 +50,17 @@ class ProjectImporter(MetaPathFinder):
             sys.path.remove(root)
 
     def hash(self) -> str:
-        """Names all sources compiled so far: 32 hexadecimal digits."""
+        """Names all sources compiled so far, and those functions will import later: 32 hexadecimal digits."""
+        late = late_files(self._project, self._digests)
+        digests = {path: _digest(source) for path, source in late.items()} | self._digests
         hasher = hashlib.blake2b(digest_size=16)
-        for path, digest in sorted(self._digests.items()):
+        for path, digest in sorted(digests.items()):
             hasher.update(f"{self._project.relative(path)}\0".encode() + digest)
         return hasher.hexdigest()
 
     def record(self, name: str, path: str, source: bytes) -> None:
         """A module was compiled from this source. The loader calls it."""
-        self._digests[path] = hashlib.blake2b(source, digest_size=16).digest()
+        self._digests[path] = _digest(source)
         self.modules.append(name)
 
     def find_spec(
@@ -95,6 +98,10 @@ class ProjectImporter(MetaPathFinder):
 
             finder = self._finders[folder] = FileFinder(folder, (loader, [".py"]))  # type: ignore[arg-type]
         return finder
+
+
+def _digest(source: bytes) -> bytes:
+    return hashlib.blake2b(source, digest_size=16).digest()
 
 
 class _SourceLoader(SourceFileLoader):

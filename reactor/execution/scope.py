@@ -50,11 +50,12 @@ class Scope:
 class Pages:
     """The pagination of one function: at most one page, its journal given and taken (reference §4.5)."""
 
-    __slots__ = ("_call", "_given", "_used", "journal")
+    __slots__ = ("_args", "_given", "_path", "_used", "journal")
 
-    def __init__(self, call: bytes = b"", given: str | None = None) -> None:
-        """`call` names the function and its arguments, `given` is the journal the client sent."""
-        self._call = call
+    def __init__(self, path: str = "", args: bytes = b"", given: str | None = None) -> None:
+        """A journal belongs to a function and its arguments. `given` is the one the client sent."""
+        self._path = path
+        self._args = args
         self._given = given
         self._used = False  # set by begin()
         self.journal: str | None = None  # set by end()
@@ -71,4 +72,4 @@ class Pages:
         self.journal = write_journal(self._bound_to(query), position)
 
     def _bound_to(self, query: bytes) -> bytes:
-        return fingerprint([self._call, query])
+        return fingerprint([self._path.encode(), self._args, query])

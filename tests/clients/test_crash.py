@@ -26,7 +26,7 @@ PROJECT = {
         "halves": """
             import asyncio
 
-            from reactor import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
+            from reactor import ActionCtx, MutationCtx, Page, PaginationOpts, QueryCtx, action, mutation, query
             from schema import Half
 
 
@@ -45,6 +45,12 @@ PROJECT = {
             @query
             def number(ctx: QueryCtx, room: str) -> int:
                 return len(ctx.db.query(Half.by_room.eq(room)).collect())
+
+
+            @query
+            def pages(ctx: QueryCtx, pagination_opts: PaginationOpts, room: str) -> Page[str]:
+                page = ctx.db.query(Half.by_room.eq(room)).order("desc").paginate(pagination_opts)
+                return page.map(lambda half: half.key + " " + half.side)
 
 
             @action
@@ -98,7 +104,7 @@ def test_mutations_in_flight_at_a_kill_are_applied_exactly_once(clients: Clients
     for subscription in subscriptions:
         assert subscription.next() == 0
     keys: list[str] = []
-    for round_number, answered in enumerate((0, 1, 40, 150)):
+    for round_number, answered in enumerate((0, 1, 100)):
         since = writers[0].driver.place()
         sent = {}
         for number in range(50):
@@ -132,6 +138,39 @@ def test_a_mutation_called_while_the_server_is_away_happens_when_it_is_back(
     assert client.query("halves:keys", {"room": "away"}) == [
         f"{n} {side}" for n in range(3) for side in ("left", "right")
     ]
+
+
+def test_an_optimistic_update_lasts_through_a_kill_until_the_mutation_is_confirmed(
+    clients: Clients, server: RunningServer
+) -> None:
+    client = clients.js(server)
+    keys = client.subscribe("halves:keys", {"room": "guess"})
+    assert keys.next() == []
+    server.kill()
+    guess = {"path": "halves:keys", "args": {"room": "guess"}, "append": "k left"}
+    pending = client.begin_mutation("halves:record", {"room": "guess", "key": "k"}, optimistic=[guess])
+    server.start()
+    assert pending.result(CATCH_UP) == "k"
+    shown = [result for index, result in enumerate(keys.results) if index == 0 or result != keys.results[index - 1]]
+    assert shown == [[], ["k left"], ["k left", "k right"]]
+
+
+def test_pages_are_seamless_over_a_kill(clients: Clients, server: RunningServer) -> None:
+    """The client hands the journal of each page back; without it the pages would be cut elsewhere."""
+    client, other = clients.js(server), clients.js_http(server)
+    for key in "abcd":
+        other.mutation("halves:record", {"room": "pages", "key": key})
+    pages = client.paginate("halves:pages", {"room": "pages"}, items=3)
+    expected = [f"{key} {side}" for key in "dcba" for side in ("right", "left")]
+    pages.wait_until(lambda page: page["results"] == expected[:3])
+    pages.more(3)
+    pages.wait_until(lambda page: page["results"] == expected[:6])
+    server.kill()
+    server.start()
+    other.mutation("halves:record", {"room": "pages", "key": "e"})
+    pages.wait_until(lambda page: page["results"] == ["e right", "e left", *expected[:6]], CATCH_UP)
+    pages.more(10)
+    pages.wait_until(lambda page: page["results"] == ["e right", "e left", *expected])
 
 
 def test_what_was_answered_over_http_is_there_after_a_kill(clients: Clients, server: RunningServer) -> None:

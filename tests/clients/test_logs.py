@@ -18,25 +18,30 @@ PROJECT = {
 
             @query
             def noisy_query(ctx: QueryCtx, word: str) -> str:
-                print("query says", word)
+                print(f"query says {word}")
                 return word
 
 
             @mutation
             def noisy_mutation(ctx: MutationCtx, word: str) -> str:
-                print("mutation says", word)
+                print(f"mutation says {word}")
                 return word
 
 
             @action
             async def noisy_action(ctx: ActionCtx, word: str) -> str:
-                print("action says", word)
+                print(f"action says {word}")
                 return word
 
 
             @mutation
+            def print_several(ctx: MutationCtx) -> None:
+                print("several", 1, 2.5, True, None)
+
+
+            @mutation
             def noisy_failure(ctx: MutationCtx, word: str) -> str:
-                print("failure says", word)
+                print(f"failure says {word}")
                 raise ValueError("as announced")
         """
     }
@@ -73,7 +78,7 @@ def test_print_reaches_the_javascript_console_under_the_name_of_the_function(
     since = client.driver.place()
     assert client.call(kind, path, {"word": f"{which} {kind}"}) == f"{which} {kind}"
     line = console(client, f"{kind} says {which} {kind}", since)
-    assert line.startswith(f"[CONVEX {letter}({path})] [LOG]")
+    assert line == f"[CONVEX {letter}({path})] [LOG] '{kind} says {which} {kind}'"
 
 
 def test_print_of_a_subscribed_query_reaches_the_console(clients: Clients, server: RunningServer) -> None:
@@ -81,6 +86,13 @@ def test_print_of_a_subscribed_query_reaches_the_console(clients: Clients, serve
     since = client.driver.place()
     client.subscribe("logs:noisyQuery", {"word": "subscribed"})
     assert console(client, "query says subscribed", since).startswith("[CONVEX Q(logs:noisyQuery)] [LOG]")
+
+
+def test_several_printed_values_are_one_line(clients: Clients, server: RunningServer) -> None:
+    client = clients.js(server)
+    since = client.driver.place()
+    client.mutation("logs:printSeveral")
+    assert console(client, "several", since) == "[CONVEX M(logs:printSeveral)] [LOG] 'several' 1 2.5 True None"
 
 
 def test_what_was_printed_before_a_failure_is_shown_too(clients: Clients, server: RunningServer) -> None:

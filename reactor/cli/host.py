@@ -28,7 +28,6 @@ from reactor.errors import BundleBroken, ReactorError, SchemaViolation
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import run_server
 from reactor.server.listening import Address
-from reactor.server.settings import ServerSettings
 from reactor.storage.admin_key import FILE_NAME as ADMIN_KEY
 
 
@@ -114,8 +113,7 @@ class Host:
             address_file.write(address.url)
             print(f"reactor ready at {address.url}", flush=True)
 
-        settings = ServerSettings(dev=options.dev, redact=not options.dev)
-        server = run_server(application, options.host, options.port, settings=settings, on_listening=on_listening)
+        server = run_server(application, options.host, options.port, on_listening=on_listening)
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(each) for each in (server, *beside)]
         try:
             with address_file.cleared():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Coroutine
 from importlib.metadata import version
@@ -73,7 +74,7 @@ def dev(
     limits = ProjectSettings.read(root).limits
     options = HostOptions(root, _absolute(data), host, port, limits, dev=True, types=types)
     terminal = Terminal(root)
-    terminal.log_from("reactor")
+    terminal.log_from("reactor", logging.WARNING)
     service = Host(options, terminal)
     if once:
         _run(service.push_once())
@@ -83,11 +84,11 @@ def dev(
 
 @app.command()
 def serve(port: Port = 3210, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
-    """Serve this project as it is now; what went wrong inside a function stays in the log."""
+    """Serve this project as it is now; clients are not told what went wrong inside a function."""
     root = _project_root()
     limits = ProjectSettings.read(root).limits
     terminal = Terminal(root)
-    terminal.log_from("reactor")
+    terminal.log_from("reactor", logging.INFO)
     _run(Host(HostOptions(root, _absolute(data), host, port, limits, dev=False), terminal).serve(), interrupted=0)
 
 

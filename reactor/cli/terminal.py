@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
+from typing_extensions import override
 
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import DeployReport, Pushed
@@ -22,9 +23,10 @@ class Terminal:
         self._root = root
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def log_from(self, name: str, level: int = logging.INFO) -> None:
+    def log_from(self, name: str, level: int) -> None:
         """Show the records of a logger from now on."""
-        handler = RichHandler(console=self._console, show_path=False, log_time_format="%H:%M:%S", rich_tracebacks=False)
+        handler = RichHandler(console=self._console, show_path=False, log_time_format="%H:%M:%S")
+        handler.setFormatter(_EventFormatter())
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
@@ -72,6 +74,17 @@ class Terminal:
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else str(path)
+
+
+class _EventFormatter(logging.Formatter):
+    """An event's name and its fields: `checkpoint wal_bytes=0`."""
+
+    _usual = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        fields = (f"{key}={value!r}" for key, value in vars(record).items() if key not in self._usual)
+        return " ".join((record.getMessage(), *fields))
 
 
 def _plural(noun: str, count: int) -> str:

@@ -20,11 +20,13 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.one_shot import OneShot
 from reactor.errors import Overloaded
 from reactor.execution.frames import Batch, Call, Outcome
 from reactor.execution.pool import RunnerPool
 from reactor.footprint.commit import Commit
+from reactor.footprint.key_range import KeyRange
 from reactor.footprint.read_set import ReadSet
 from reactor.footprint.write_log import WriteLog
 from reactor.limits import Limits
@@ -37,9 +39,7 @@ _log = logging.getLogger("reactor.engine")
 
 Done = Callable[[Outcome], None]
 
-BUNDLE: dict[int, list[tuple[bytes, bytes | None]]] = {
-    0: [(b"bundle", b"bundle\0")]
-}  # every query reads `_head.bundle`; a push touches it (engine D6)
+UNKNOWN_READS = ReadSet({SYSTEM_INDEX: (KeyRange.point(BUNDLE_KEY),)})  # of a run that died: new code may do better
 REACHABLE = 5_000_000_000  # ns past the clock that a client may have seen: another node's clock, or ours set back
 ADVANCE = "_system/head:advance"
 
@@ -339,7 +339,7 @@ def _call(call_id: int, run: Run) -> Call:
 def _observe(outcome: Outcome, ts: int) -> Observation:
     return Observation(
         ts,
-        ReadSet.from_wire(outcome.reads | BUNDLE),
+        ReadSet.from_wire(outcome.reads) if outcome.reads else UNKNOWN_READS,
         outcome.digest,
         outcome.journal,
         outcome.identity_read,

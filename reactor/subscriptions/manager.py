@@ -119,6 +119,9 @@ class SubscriptionManager:
             return
         if observation.identity_read and subscription.identity is ANY:
             subscription = self._split(subscription, run.identity)
+        elif observation.identity_read and subscription.identity != run.identity:
+            self._settle(subscription)  # begun while it was anyone's, split since: another's result
+            return
         if observation.journal != subscription.key.journal:
             subscription = self._rekey(subscription, observation.journal)
         seen = subscription.observation

@@ -154,6 +154,25 @@ def test_before_its_own_run_nobody_holds_a_result_after_a_split() -> None:
     assert yours.subscription.observation is None
 
 
+def test_a_run_begun_as_somebody_else_before_a_split_is_thrown_away() -> None:
+    world = World()
+    mine, yours = Client(b"me", ask(2)), Client(b"you", ask(2))
+    for client in (mine, yours):
+        world.manager.subscribe(client.key, client)
+    world.settle()
+    world.commit(0, 1, True)
+    shared = mine.subscription
+    (ordinary,) = world.manager.queue.take(last_reader=False)
+    world.manager.queue.add_gang("gang", b"you", [shared])
+    (gang,) = world.manager.queue.take(last_reader=False)
+    assert (ordinary.identity, gang.identity) == (b"me", b"you")
+    world.manager.arrived(ordinary, world.observe(ordinary, world.head))
+    world.manager.arrived(gang, world.observe(gang, world.head))
+    assert mine.subscription.observation is not None
+    assert mine.subscription.observation.digest == world.value(mine.key, b"me", world.head)[0]
+    world.manager.check()
+
+
 def test_a_newcomer_without_a_journal_gets_a_run_of_its_own() -> None:
     """Engine D2: else it would be given another client's pinned page."""
     world = World()

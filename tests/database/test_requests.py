@@ -10,6 +10,7 @@ import pytest
 from reactor.database.database import Database
 from reactor.errors import StorageError
 from reactor.limits import Limits
+from reactor.storage import fail_point
 
 from .conftest import Open, StillClock
 from .stories import call, insert
@@ -211,7 +212,12 @@ def test_forgotten_outcomes_go_with_the_next_commit(db: Database) -> None:
     idle.forget_calls("boot", [1])
     idle.commit()
     assert db.recorded_calls("boot", [1, 2]) == {1: b"", 2: b""}
-    insert(db, "notes", {})
+    passed: list[str] = []
+    with fail_point.installed(passed.append):
+        insert(db, "notes", {})
+        assert passed.count("DELETE FROM _calls WHERE call = ?") == 1
+        insert(db, "notes", {})
+        assert passed.count("DELETE FROM _calls WHERE call = ?") == 1, "and are not deleted for ever after"
     assert db.recorded_calls("boot", [1, 2]) == {2: b""}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +16,10 @@ from reactor.footprint.write_log import WriteLog
 from reactor.values.order import prefix_end
 
 # Few different bytes, both ends of the scale among them: prefixes, carries and neighbours come up all the time.
-keys = st.lists(st.sampled_from([0, 1, 2, 254, 255]), max_size=4).map(bytes)
+ALPHABET = [0, 1, 2, 254, 255]
+keys = st.lists(st.sampled_from(ALPHABET), max_size=4).map(bytes)
 indexes = st.integers(0, 2)
+SHORT_KEYS = {bytes(key) for size in range(3) for key in product(ALPHABET, repeat=size)}
 
 
 @st.composite
@@ -80,20 +82,20 @@ def test_a_commit_meets_a_read_set_if_one_key_lies_in_one_range(
 @given(
     st.lists(st.tuples(st.integers(0, 5), indexes, key_ranges()), max_size=30),
     st.sets(st.integers(0, 5)),
-    st.tuples(indexes, keys),
+    indexes,
 )
 def test_a_stab_finds_every_owner_and_no_other(
-    added: list[tuple[int, int, KeyRange]], removed: set[int], stab: tuple[int, bytes]
+    added: list[tuple[int, int, KeyRange]], removed: set[int], stabbed: int
 ) -> None:
     watched: RangeMap[int] = RangeMap()
     for owner, index, read in added:
         watched.add(owner, index, read)
     for owner in removed:
         watched.remove(owner)
-    expected = {
-        owner for owner, index, read in added if owner not in removed and index == stab[0] and read.contains(stab[1])
-    }
-    assert watched.stab(*stab) == expected
+    present = [(owner, read) for owner, index, read in added if owner not in removed and index == stabbed]
+    edges = {edge for _, read in present for edge in read if edge is not None}
+    for key in SHORT_KEYS | edges | {edge[:-1] for edge in edges}:
+        assert watched.stab(stabbed, key) == {owner for owner, read in present if read.contains(key)}
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), indexes, key_ranges()), max_size=20), keys)

@@ -42,15 +42,19 @@ def test_a_lock_is_held_against_other_processes_and_freed_by_death(tmp_path: Pat
 
 def test_a_program_started_by_the_holder_does_not_keep_the_lock(tmp_path: Path) -> None:
     lock = FileLock.take(tmp_path / "lock", "writer")
+    program = "import sys; print('running', flush=True); sys.stdin.read()"
     child = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, close_fds=False
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False
     )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"running\n", "it is past exec, which is when the descriptor closes"
     try:
         lock.release()
         FileLock.take(tmp_path / "lock", "writer").release()
     finally:
-        assert child.stdin is not None
         child.stdin.close()
+        child.stdout.close()
         child.wait()
 
 

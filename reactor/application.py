@@ -13,6 +13,7 @@ from reactor.auth.identity import Identity
 from reactor.clock import Clock, SystemClock
 from reactor.definitions.manifest import FunctionManifest, Manifest
 from reactor.engine.engine import Done, Engine, View
+from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, Unauthenticated
 from reactor.execution.frames import Outcome
 from reactor.execution.pool import RunnerPool
@@ -22,7 +23,6 @@ from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
 from reactor.storage.lock import FileLock
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
-from reactor.sync.error_text import request_id
 from reactor.values.value import decode
 
 DATABASE = "reactor.db"
@@ -52,16 +52,17 @@ class Application:
         self.redact = redact
         self._clock = clock or SystemClock()
         self._start_method = start_method
-        self._engine = Engine(limits)
+        self._functions = FunctionLog(secrets.token_hex(8))  # named, so that no two servers' request ids are alike
+        self._engine = Engine(limits, self._functions)
         self._pool: RunnerPool | None = None  # set by start
         self._lock: FileLock | None = None  # held from start to stop
         self._runtime: tempfile.TemporaryDirectory[str] | None = None
+        self._bundle = ""  # hash of the code in force; set by start and deploy
         self._manifest = Manifest((), ())  # set by start and deploy
         self._by_path: dict[str, FunctionManifest] = {}
         self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
         self._admin_key: AdminKey | None = None
         self._deploying = asyncio.Lock()
-        self._name = secrets.token_hex(8)  # of this server's life, so that request names never repeat
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -91,6 +92,7 @@ class Application:
         except BaseException:
             await self._release()
             raise
+        self._bundle = nursery.bundle
         self._engine.opened(max(hello.head, self._engine.head))
         self._publish(Manifest.from_bytes(nursery.manifest))
         self._scheduler.start()
@@ -102,7 +104,11 @@ class Application:
         """
         async with self._deploying:
             nursery = await self.pool.load(self.root)
+            if nursery.bundle == self._bundle:  # a save that changed nothing
+                await self.pool.discard(nursery)
+                return self._manifest
             await self.pool.switch(nursery)
+            self._bundle = nursery.bundle
             self._publish(Manifest.from_bytes(nursery.manifest))
             return self._manifest
 
@@ -162,7 +168,7 @@ class Application:
 
     def request_name(self, call: int) -> str:
         """What a call of this server is named in errors and logs."""
-        return request_id(self._name, call)
+        return self._functions.request_name(call)
 
     def check_admin_key(self, key: str) -> bool:
         """Whether this is the operator's key."""

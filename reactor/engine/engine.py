@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
+from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.errors import Overloaded
 from reactor.execution.frames import Batch, Call, Outcome
@@ -59,15 +60,16 @@ class View(Protocol):
 class Engine:
     """One per server. `attach` gives it its pool; it is the pool's listener."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, functions: FunctionLog) -> None:
         self.limits = limits
+        self._functions = functions
         self.log = WriteLog(0)  # replaced by opened
         self.subscriptions = SubscriptionManager(self.log)  # replaced by opened
         self.runs_made = 0  # query runs that came back, ever
         self._pool: RunnerPool | None = None
         self._next_call = 1
         self._next_batch = 1
-        self._mutations: dict[int, Done] = {}  # by call id, from submit to answer
+        self._mutations: dict[int, tuple[str, Done]] = {}  # by call id, from submit to answer: path and who waits
         self._batches: dict[int, dict[int, Run]] = {}  # by batch id: call id → run
         self._held: list[tuple[int, int, Sequence[Outcome]]] = []  # (ts, batch id, outcomes) past the head
         self._touched: dict[View, None] = {}
@@ -134,7 +136,7 @@ class Engine:
         if len(self._mutations) >= self.limits.writer_queue:
             raise Overloaded("ExpiredInQueue", "Too many mutations are waiting. Try again later.")
         call = Call(self._call_id(), "mutation", path, args, identity, internal, None, session, request, job)
-        self._mutations[call.id] = done
+        self._mutations[call.id] = (path, done)
         self.pool.submit_mutation(call)
 
     def submit_action(
@@ -221,14 +223,16 @@ class Engine:
         if batch.ts > self.log.head:
             self.log.append(batch.ts, commits)
         for outcome in outcomes:
-            done = self._mutations.pop(outcome.call, None)
-            if done is not None:
+            waiting = self._mutations.pop(outcome.call, None)
+            if waiting is not None:
+                path, done = waiting
+                self._ended(path, outcome)
                 done(outcome)
         for commit in commits:
             self.subscriptions.committed(batch.ts, commit.keys)
         held, self._held = self._held, []
-        for ts, number, waiting in held:
-            self._results(number, ts, waiting)
+        for ts, number, results in held:
+            self._results(number, ts, results)
         self._step()
 
     def queries_done(
@@ -262,6 +266,10 @@ class Engine:
         assert self._pool is not None, "attach() comes first"
         return self._pool
 
+    def _ended(self, path: str, outcome: Outcome) -> None:
+        if outcome.log_lines or outcome.failure is not None:
+            self._functions.write(path, outcome)
+
     def _call_id(self) -> int:
         number = self._next_call
         self._next_call += 1
@@ -278,6 +286,7 @@ class Engine:
             observation = _observe(outcome, ts)
             self.runs_made += 1
             self.subscriptions.queue.observe(run.subscription.key.path, outcome.cpu)
+            self._ended(run.subscription.key.path, outcome)
             if run.gang is not None:
                 gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]
             self.subscriptions.arrived(run, observation)
@@ -318,6 +327,7 @@ class Engine:
 
     async def _act(self, call: Call, done: Done) -> None:
         outcome = await self.pool.run_action(call, self._nested)
+        self._ended(call.path, outcome)
         done(outcome)
 
     async def _nested(self, call: Call) -> Outcome:

@@ -6,7 +6,6 @@ A function that fails is an answer like any other, status 200: clients take othe
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -97,11 +96,15 @@ class HttpApi:
                 call = reader(request, body)
                 caller = caller_of(request, self._verbs)
                 outcome = await verb(call.path, call.args, caller.identity, internal=caller.admin)
-                return self._answer(outcome, call.clean, _request_id(request))
+                return self._answer(outcome, call.clean, self._request_id(request, outcome))
             except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
                 return error_response(error)
 
         return endpoint
+
+    def _request_id(self, request: Request, outcome: Outcome) -> str:
+        given = request.headers.get("convex-request-id", "")
+        return given if _REQUEST_ID.fullmatch(given) else self._verbs.request_name(outcome.call)
 
     def _answer(self, outcome: Outcome, clean: bool, request_id: str) -> Response:
         lines = shown_log_lines(outcome.log_lines, self._redact)
@@ -191,11 +194,6 @@ def _is_clean(format_name: str | None, request: Request) -> bool:
         raise BadRequest("BadFormat", f"Unknown format {format_name!r}: take convex_encoded_json or json")
     client = ClientInfo.of_header(request.headers.get("convex-client"))
     return client.version >= _FIRST_CLEAN.get(client.name, (0, 0, 0))
-
-
-def _request_id(request: Request) -> str:
-    given = request.headers.get("convex-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────

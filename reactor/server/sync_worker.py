@@ -34,7 +34,7 @@ from reactor.sync.codec import (
     updated_body,
     ws_frame,
 )
-from reactor.sync.error_text import error_message, request_id, shown_log_lines
+from reactor.sync.error_text import error_message, shown_log_lines
 from reactor.sync.frame_cache import FrameCache
 from reactor.sync.messages import (
     ActionFailed,
@@ -221,7 +221,7 @@ class SyncWorker:
             self._close(failure.code)
             return
         else:
-            text = error_message(request_id(self._session.name, request), failure, redact)
+            text = error_message(self._application.request_name(outcome.call), failure, redact)
             self._say(MutationFailed(request, text, failure.data, lines))
         self._session.responded(max(outcome.ts, self._application.head) if failure else outcome.ts)
         self.touch()
@@ -249,7 +249,7 @@ class SyncWorker:
             assert outcome.value is not None
             self._say(ActionSucceeded(request, outcome.value, lines))
         else:
-            text = error_message(request_id(self._session.name, request), failure, redact)
+            text = error_message(self._application.request_name(outcome.call), failure, redact)
             self._say(ActionFailed(request, text, failure.data, lines))
         self._session.responded(self._application.head)
         self.touch()

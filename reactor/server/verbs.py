@@ -46,6 +46,10 @@ class Verbs(Protocol):
         """Who a JWT names. Raises Unauthenticated."""
         ...
 
+    def request_name(self, call: int) -> str:
+        """What a call (Outcome.call) is named in errors and logs: 16 hex digits."""
+        ...
+
     @property
     def manifest(self) -> Manifest:
         """What is deployed now."""

@@ -1,8 +1,7 @@
-"""How a failed call is told to a client: request ids, the `Server Error` head, and what redaction leaves (§1.13)."""
+"""How a failed call is told to a client: the `Server Error` head, and what redaction leaves (§1.13)."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,11 +11,6 @@ class Failed(Protocol):
 
     @property
     def text(self) -> str: ...
-
-
-def request_id(session: str, request: int) -> str:
-    """The name of one request of one session, in errors and logs: 16 hex digits."""
-    return hashlib.sha256(f"{session}|{request}".encode()).hexdigest()[:16]
 
 
 def error_message(request: str, failure: Failed, redact: bool) -> str:

@@ -65,6 +65,9 @@ class PretendVerbs:
     manifest: Manifest = MANIFEST
     head: int = 7
 
+    def request_name(self, call: int) -> str:
+        return f"{call:016x}"
+
     def _answer(self, verb: str, path: str, args: bytes, identity: Identity | None, internal: bool) -> Outcome:
         self.asked.append(Asked(verb, path, json.loads(args), identity, internal))
         if isinstance(self.outcome, Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reactor.sync.error_text import error_message, request_id, shown_log_lines
+from reactor.sync.error_text import error_message, shown_log_lines
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,3 @@ def test_redaction_leaves_the_head_only() -> None:
 
 def test_log_lines_are_shown_otherwise() -> None:
     assert shown_log_lines(["[LOG] 'x'"], redact=False) == ("[LOG] 'x'",)
-
-
-def test_a_request_has_one_name_and_no_other_has_it() -> None:
-    assert request_id("s", 1) == request_id("s", 1)
-    assert len(request_id("s", 1)) == 16
-    assert int(request_id("s", 1), 16) >= 0
-    assert request_id("s1", 1) != request_id("s", 11)

@@ -1,0 +1,38 @@
+"""What functions print and how they fail reaches the people who run the server."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from reactor.engine.function_log import FunctionLog
+from reactor.execution.frames import Failure, Outcome
+
+
+def test_a_request_has_one_name_and_no_other_has_it() -> None:
+    log = FunctionLog("a")
+    assert log.request_name(1) == log.request_name(1)
+    assert len(log.request_name(1)) == 16
+    assert int(log.request_name(1), 16) >= 0
+    assert log.request_name(1) not in (log.request_name(11), FunctionLog("b").request_name(1))
+
+
+def test_a_failure_is_written_in_full_under_the_id_the_client_was_told(caplog: pytest.LogCaptureFixture) -> None:
+    log = FunctionLog("a")
+    log.write("m:f", Outcome(7, None, Failure("ValueError", "Uncaught ValueError: boom\n    at f (m.py:3)")))
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    for part in ("m:f", log.request_name(7), "boom", "m.py:3"):
+        assert part in record.getMessage()
+
+
+def test_an_applications_own_error_is_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    FunctionLog("a").write("m:f", Outcome(7, None, Failure("AppError", "Uncaught ConvexError: no", b'"no"')))
+    assert caplog.records == []
+
+
+def test_what_a_function_prints_is_information(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    FunctionLog("a").write("m:f", Outcome(7, b"1", log_lines=["[LOG] 'hi'"]))
+    assert [r.getMessage() for r in caplog.records] == ["m:f [LOG] 'hi'"]

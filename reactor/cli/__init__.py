@@ -1,1 +1,2 @@
-"""TODO: what question this room answers."""
+"""What does a person type? `reactor dev`, `serve`, `run`, `codegen`: they start, stop, ask and print, and decide nothing.
+"""

@@ -230,14 +230,24 @@ class Application:
         )
 
     def submit_mutation(
-        self, path: str, args: bytes, identity: Identity | None, done: Done, *, session: str, request: int
+        self,
+        path: str,
+        args: bytes,
+        identity: Identity | None,
+        done: Done,
+        *,
+        internal: bool,
+        session: str,
+        request: int,
     ) -> None:
         """Run a socket's mutation; see Engine.submit_mutation."""
-        self._engine.submit_mutation(path, args, _key(identity), done, session=session, request=request)
+        self._engine.submit_mutation(
+            path, args, _key(identity), done, internal=internal, session=session, request=request
+        )
 
-    def submit_action(self, path: str, args: bytes, identity: Identity | None, done: Done) -> None:
+    def submit_action(self, path: str, args: bytes, identity: Identity | None, done: Done, *, internal: bool) -> None:
         """Run a socket's action."""
-        self._engine.submit_action(path, args, _key(identity), done)
+        self._engine.submit_action(path, args, _key(identity), done, internal=internal)
 
     def watch(self, key: QueryKey, subscriber: Subscriber) -> None:
         """Follow a query for a socket."""

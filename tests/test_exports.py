@@ -14,7 +14,18 @@ def test_there_are_fewer_than_forty_public_names() -> None:
 
 def test_every_listed_name_exists_and_every_public_name_is_listed() -> None:
     modules = {"auth", "definitions", "errors", "limits", "values", "clock", "footprint", "sync", "storage", "database"}
-    modules |= {"subscriptions", "execution", "scheduler", "deploy", "application", "server", "asgi", "testing", "cli"}
+    modules |= {
+        "subscriptions",
+        "execution",
+        "engine",
+        "scheduler",
+        "deploy",
+        "application",
+        "server",
+        "asgi",
+        "testing",
+        "cli",
+    }
     public = {name for name in vars(reactor) if not name.startswith("_")} - modules
     assert public == set(reactor.__all__)
 
@@ -28,7 +39,7 @@ def test_the_names_of_the_design_are_there() -> None:
 def test_importing_reactor_loads_no_working_room_and_no_thread() -> None:
     script = (
         "import reactor, sys, threading\n"
-        "rooms = 'storage database subscriptions execution scheduler deploy server cli testing'.split()\n"
+        "rooms = 'storage database subscriptions execution engine scheduler deploy server cli testing'.split()\n"
         "print([room for room in rooms if f'reactor.{room}' in sys.modules], threading.active_count())\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

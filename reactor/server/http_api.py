@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import orjson
@@ -53,12 +53,15 @@ class _Body(msgspec.Struct, rename="camel"):
     component_path: str | None = None
 
 
+Spelling = Callable[[bytes], bytes]
+
+
 class _CallBody(msgspec.Struct, frozen=True):
     """A checked request: `args` is the encoded JSON of one object."""
 
     path: str
     args: bytes
-    clean: bool
+    spell: Spelling  # of the values in the answer
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
@@ -96,7 +99,7 @@ class HttpApi:
                 call = reader(request, body)
                 caller = caller_of(request, self._verbs)
                 outcome = await verb(call.path, call.args, caller.identity, internal=caller.admin)
-                return self._answer(outcome, call.clean, self._request_id(request, outcome))
+                return self._answer(outcome, call.spell, self._request_id(request, outcome))
             except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
                 return error_response(error)
 
@@ -106,16 +109,15 @@ class HttpApi:
         given = request.headers.get("convex-request-id", "")
         return given if _REQUEST_ID.fullmatch(given) else self._verbs.request_name(outcome.call)
 
-    def _answer(self, outcome: Outcome, clean: bool, request_id: str) -> Response:
+    def _answer(self, outcome: Outcome, spell: Spelling, request_id: str) -> Response:
         lines = shown_log_lines(outcome.log_lines, self._redact)
         logs = b',"logLines":' + json_text(lines) if lines else b""
         if outcome.failure is None:
             assert outcome.value is not None
-            value = _cleaned(outcome.value) if clean else outcome.value
-            return _json(b'{"status":"success","value":%b%b}' % (value, logs))
-        return self._failure(outcome.failure, clean, request_id, logs)
+            return _json(b'{"status":"success","value":%b%b}' % (spell(outcome.value), logs))
+        return self._failure(outcome.failure, spell, request_id, logs)
 
-    def _failure(self, failure: Failure, clean: bool, request_id: str, logs: bytes) -> Response:
+    def _failure(self, failure: Failure, spell: Spelling, request_id: str, logs: bytes) -> Response:
         if failure.retry:
             return error_response(Overloaded(failure.code, failure.text))
         if failure.code == INTERNAL:
@@ -123,7 +125,7 @@ class HttpApi:
         text = json_text(error_message(request_id, failure, self._redact))
         data = b""
         if failure.data is not None:
-            data = b',"errorData":' + (_cleaned(failure.data) if clean else failure.data)
+            data = b',"errorData":' + spell(failure.data)
         return _json(b'{"status":"error","errorMessage":%b%b%b}' % (text, data, logs))
 
 
@@ -134,7 +136,7 @@ def _from_body(request: Request, body: bytes) -> _CallBody:
     fields = _parse(body)
     if fields.path is None:
         raise BadRequest("BadJsonBody", "The body has no `path`: which function?")
-    return _CallBody(fields.path, _one_object(fields.args), _is_clean(fields.format, request))
+    return _CallBody(fields.path, _one_object(fields.args), _spelling(fields.format, request))
 
 
 def _from_address(request: Request, body: bytes) -> _CallBody:
@@ -145,7 +147,7 @@ def _from_address(request: Request, body: bytes) -> _CallBody:
     if path is None:
         raise BadRequest("BadQueryArgs", "The address has no `path`: which function?")
     args = _one_object(msgspec.Raw(query.get("args", "{}").encode()))
-    return _CallBody(path, args, _is_clean(query.get("format"), request))
+    return _CallBody(path, args, _spelling(query.get("format"), request))
 
 
 def _from_path(request: Request, body: bytes) -> _CallBody:
@@ -155,7 +157,7 @@ def _from_path(request: Request, body: bytes) -> _CallBody:
         raise BadRequest("MissingIdentifier", "The address must be /api/run/<module>/<function>")
     fields = _parse(body or b"{}")
     path = "/".join(segments[:-1]) + ":" + segments[-1]
-    return _CallBody(path, _one_object(fields.args), _is_clean(fields.format or "json", request))
+    return _CallBody(path, _one_object(fields.args), _spelling(fields.format or "json", request))
 
 
 def _parse(body: bytes) -> _Body:
@@ -185,15 +187,13 @@ def _one_object(args: msgspec.Raw) -> bytes:
     raise BadRequest("BadJsonBody", "`args` must be an object, or an array that holds one")
 
 
-def _is_clean(format_name: str | None, request: Request) -> bool:
-    if format_name in _ENCODED:
-        return False
-    if format_name in _CLEAN:
-        return True
-    if format_name is not None:
-        raise BadRequest("BadFormat", f"Unknown format {format_name!r}: take convex_encoded_json or json")
+def _spelling(format_name: str | None, request: Request) -> Spelling:
     client = ClientInfo.of_header(request.headers.get("convex-client"))
-    return client.version >= _FIRST_CLEAN.get(client.name, (0, 0, 0))
+    if format_name not in (None, *_ENCODED, *_CLEAN):
+        raise BadRequest("BadFormat", f"Unknown format {format_name!r}: take convex_encoded_json or json")
+    if format_name in _CLEAN or (format_name is None and client.version >= _FIRST_CLEAN.get(client.name, (0, 0, 0))):
+        return _cleaned
+    return _fractional if client.name == "python" else bytes
 
 
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,3 +205,16 @@ def _json(body: bytes) -> Response:
 
 def _cleaned(data: bytes) -> bytes:
     return orjson.dumps(to_clean_json(decode(data)))
+
+
+def _fractional(data: bytes) -> bytes:
+    """The same values, every number with a fraction: the Python HTTP client takes `1` for no number of Convex's."""
+    return orjson.dumps(_floats(orjson.loads(data)))
+
+
+def _floats(tree: Any) -> Any:
+    if type(tree) is int:
+        return float(tree)
+    if isinstance(tree, dict):
+        return {key: _floats(item) for key, item in tree.items()}
+    return [_floats(item) for item in tree] if isinstance(tree, list) else tree

@@ -165,7 +165,9 @@ class SyncWorker:
             match effect:
                 case Watch(query):
                     watched = self._watched[query.query_id] = Watched(self, query, _key(self._session.identity))
-                    self._application.watch(QueryKey(query.path, query.args, query.journal), watched)
+                    self._application.watch(
+                        QueryKey(query.path, query.args, query.journal, self._session.admin), watched
+                    )
                     self.touch()
                 case Unwatch(query):
                     self._application.unwatch(self._watched.pop(query.query_id))
@@ -201,6 +203,7 @@ class SyncWorker:
                 mutation.args,
                 effect.identity,
                 done,
+                internal=effect.admin,
                 session=self._session.name,
                 request=mutation.request_id,
             )
@@ -237,7 +240,7 @@ class SyncWorker:
             self._actions -= 1
             self._action_done(action.request_id, outcome)
 
-        self._application.submit_action(action.path, action.args, effect.identity, done)
+        self._application.submit_action(action.path, action.args, effect.identity, done, internal=effect.admin)
 
     def _action_done(self, request: int, outcome: Outcome) -> None:
         if self.closing:
@@ -255,6 +258,7 @@ class SyncWorker:
         self.touch()
 
     def _verify(self, credential: AuthenticateUser | AuthenticateAdmin) -> None:
+        admin = isinstance(credential, AuthenticateAdmin)
         try:
             identity: Identity | None
             if isinstance(credential, AuthenticateAdmin):
@@ -266,7 +270,7 @@ class SyncWorker:
         except InvalidValue as error:
             self._carry_out(self._session.refused(str(error)))
         else:
-            self._carry_out(self._session.identified(identity))
+            self._carry_out(self._session.identified(identity, admin=admin))
 
     def _check_observed(self, ts: int) -> None:
         self._session.observed(ts)

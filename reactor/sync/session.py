@@ -111,6 +111,7 @@ class RunMutation:
 
     mutation: Mutation
     identity: Identity | None
+    admin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class RunAction:
 
     action: Action
     identity: Identity | None
+    admin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ class SyncSession:
 
     __slots__ = (
         "_inbox",
+        "admin",
         "connection_count",
         "floor",
         "identity",
@@ -163,6 +166,7 @@ class SyncSession:
         self.queries: dict[int, SyncedQuery] = {}  # changed by ModifyQuerySet
         self.query_set = 0  # set by ModifyQuerySet
         self.identity: Identity | None = None  # set by identified and AuthenticateNone
+        self.admin = False  # set with identity: an operator's socket reaches internal functions
         self.identity_version = 0  # +1 by each Authenticate that holds
         self.sent = StateVersion.START  # end of the last Transition, set by advance
         self.removed: list[int] = []  # query ids whose removal the next Transition tells; emptied by advance
@@ -189,11 +193,11 @@ class SyncSession:
             case Mutation():
                 if message.component is not None:
                     return self._fatal("Unauthorized", "componentPath is for operators; this server has no components")
-                return [RunMutation(message, self.identity)]
+                return [RunMutation(message, self.identity, self.admin)]
             case Action():
                 if message.component is not None:
                     return self._fatal("Unauthorized", "componentPath is for operators; this server has no components")
-                return [RunAction(message, self.identity)]
+                return [RunAction(message, self.identity, self.admin)]
             case AuthenticateUser() | AuthenticateAdmin() | AuthenticateNone():
                 return self._authenticate(message)
             case Event():
@@ -207,13 +211,13 @@ class SyncSession:
 
     # ── what the worker reports ──────────────────────────────────────────────────────────────────────────────────────
 
-    def identified(self, identity: Identity | None) -> list[Effect]:
-        """The credential holds: every query runs again as this identity, then the messages that waited count."""
+    def identified(self, identity: Identity | None, *, admin: bool = False) -> list[Effect]:
+        """The credential holds, an operator's if `admin`: every query runs again as this identity, then the messages that waited count."""
         if self.state is State.CLOSED:
             return []
         assert self.state is State.VERIFYING
         self.state = State.CONNECTED
-        effects = self._become(identity)
+        effects = self._become(identity, admin)
         while self._inbox and self.state is State.CONNECTED:
             effects += self.receive(self._inbox.popleft())
         return effects
@@ -313,12 +317,13 @@ class SyncSession:
                 f"Base identity version {message.base_version} doesn't match the current one {self.identity_version}",
             )
         if isinstance(message, AuthenticateNone):
-            return self._become(None)
+            return self._become(None, admin=False)
         self.state = State.VERIFYING
         return [Verify(message)]
 
-    def _become(self, identity: Identity | None) -> list[Effect]:
+    def _become(self, identity: Identity | None, admin: bool) -> list[Effect]:
         self.identity = identity
+        self.admin = admin
         self.identity_version += 1
         self.owes = True
         effects: list[Effect] = []

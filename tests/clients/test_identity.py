@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.clients.clients import CallFailed
-from tests.clients.conftest import Clients
+from tests.clients.conftest import EVERY_CLIENT, Clients
 from tests.support import RunningServer
 
 PROJECT = {
@@ -239,7 +239,7 @@ def test_the_header_is_the_key_and_the_identity_in_base64(server: RunningServer,
     assert answer.json()["value"]["subject"] == "bob"
 
 
-@pytest.mark.parametrize("which", ["js-http", "js-live", "python-http"])
+@pytest.mark.parametrize("which", EVERY_CLIENT)
 def test_the_admin_key_opens_internal_functions(clients: Clients, server: RunningServer, which: str) -> None:
     with pytest.raises(CallFailed):
         clients.open(which, server).query("people:secret")

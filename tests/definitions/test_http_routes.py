@@ -17,7 +17,7 @@ def table(*paths: str) -> RouteTable[ManifestRoute]:
     """GET routes, prefixes where a path ends with `/*`; `POST /x` for another method."""
     routes = []
     for text in paths:
-        method, _, path = text.rpartition(" ")
+        method, _, path = ("", "", text) if text.startswith("/") else text.partition(" ")
         is_prefix = path.endswith("/*")
         routes.append(ManifestRoute.of(RouteManifest(method or "GET", path.removesuffix("*"), is_prefix)))
     return RouteTable.of(routes)

@@ -184,7 +184,10 @@ class _Outbound:
         return length
 
     async def _body(self, data: bytes) -> None:
-        if self._head_only or not data:
+        if self._head_only or self._client.gone.is_set():
+            await asyncio.sleep(0)  # nobody reads: the place where a stream that awaits nothing is cancelled
+            return
+        if not data:
             return
         self._sent += len(data)
         if self._sent > self._most:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope
 
 from reactor.definitions.http import HttpRoute, Request
@@ -69,7 +69,18 @@ async def answer(
         response = PlainTextResponse(error.detail, error.status_code, error.headers)
     except WebhookError as error:
         response = JSONResponse({"code": error.tag, "message": str(error)}, 401)
-    await response(scope, outbound.receive, outbound.send)
+    try:
+        await response(scope, outbound.receive, outbound.send)
+    finally:
+        if isinstance(response, StreamingResponse):
+            await _close(response)
+
+
+async def _close(response: StreamingResponse) -> None:
+    """Run the generator's `finally` now, when its stream was broken off: collected as garbage, it would run any time."""
+    close = getattr(response.body_iterator, "aclose", None)
+    if close is not None:
+        await close()
 
 
 async def _call(route: HttpRoute, errand: Errand, request: Request) -> Response:

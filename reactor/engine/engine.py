@@ -24,7 +24,8 @@ from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.errors import Overloaded
-from reactor.execution.frames import Batch, Call, Outcome
+from reactor.execution.frames import Batch, Call, Failure, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
 from reactor.footprint.commit import Commit
 from reactor.footprint.key_range import KeyRange
@@ -145,6 +146,14 @@ class Engine:
         """Run an action; `done` is called once when it ends. Ended early by `close`, it is never called."""
         call = Call(self._call_id(), "action", path, args, identity, internal)
         task = asyncio.get_running_loop().create_task(self._act(call, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def submit_http(self, name: str, identity: bytes | None, exchange: HttpExchange) -> None:
+        """Have the project's HTTP routes answer a request; `name` is what logs call it. The exchange is always ended."""
+        call = Call(self._call_id(), "action", name, b"{}", identity)
+        task = asyncio.get_running_loop().create_task(self._answer(call, exchange))
+        exchange.waiting(task.cancel)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -335,6 +344,16 @@ class Engine:
         self._ended(call.path, outcome)
         done(outcome)
 
+    async def _answer(self, call: Call, exchange: HttpExchange) -> None:
+        outcome = _refused(call, Overloaded("ServerStopping", "The server is stopping"))
+        try:
+            outcome = await self.pool.run_action(call, self._nested, exchange)
+            self._ended(call.path, outcome)
+        except Overloaded as overload:
+            outcome = _refused(call, overload)
+        finally:
+            exchange.ended(outcome)
+
     async def _nested(self, call: Call) -> Outcome:
         """A call made by an action: its own transaction, as the action's identity."""
         match call.kind:
@@ -344,6 +363,10 @@ class Engine:
                 return await self.mutation(call.path, call.args, call.identity, internal=True)
             case "action":
                 return await self.action(call.path, call.args, call.identity, internal=True)
+
+
+def _refused(call: Call, overload: Overloaded) -> Outcome:
+    return Outcome(call.id, None, Failure(overload.code, overload.message, retry=True))
 
 
 def _call(call_id: int, run: Run) -> Call:

@@ -21,6 +21,7 @@ from reactor.errors import SchemaViolation, StorageError
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.mirror import remove_mirror
 from reactor.execution.nursery import Nursery
 from reactor.execution.reader_set import ReaderSet
@@ -186,12 +187,15 @@ class RunnerPool:
         """How many batches of queries could be submitted now."""
         return self._readers.idle
 
-    async def run_action(self, call: Call, nested: Callable[[Call], Awaitable[Outcome]]) -> Outcome:
+    async def run_action(
+        self, call: Call, nested: Callable[[Call], Awaitable[Outcome]], exchange: HttpExchange | None = None
+    ) -> Outcome:
         """Run the action in a process of its own; `nested` carries out the calls it makes. Never run twice.
 
-        Cancelling ends the action. Raises Overloaded when too many wait.
+        With an `exchange` it is a request to an HTTP route. Cancelling ends the action. Raises Overloaded when too many
+        wait.
         """
-        return await self._actions.run(call, nested)
+        return await self._actions.run(call, nested, exchange)
 
     def batch_done(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """LaneOwner."""

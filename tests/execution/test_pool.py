@@ -399,7 +399,7 @@ async def test_code_that_does_not_import_is_reported_with_its_traceback(tmp_path
 
 
 async def test_an_import_that_never_ends_is_ended(tmp_path: Path) -> None:
-    async with running_pool(tmp_path, replace(LIMITS, import_wall=2.0)) as pool:
+    async with running_pool(tmp_path, replace(LIMITS, import_wall=5.0)) as pool:
         pool.write("functions/broken.py", "while True: pass\n")
         with pytest.raises(BundleBroken, match="import_wall"):
             await pool.pool.load(pool.root)

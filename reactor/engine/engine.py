@@ -275,6 +275,11 @@ class Engine:
         assert self._pool is not None, "attach() comes first"
         return self._pool
 
+    def _cost(self, outcome: Outcome) -> float:
+        """Seconds a query took; a run that had to be killed could not say, and took all it may."""
+        killed = outcome.failure is not None and outcome.failure.code in ("FunctionTimeout", "FunctionCrashed")
+        return self.limits.function_cpu if killed else outcome.cpu
+
     def _ended(self, path: str, outcome: Outcome) -> None:
         if outcome.log_lines or outcome.failure is not None:
             self._functions.write(path, outcome)
@@ -294,7 +299,7 @@ class Engine:
             run = runs.pop(outcome.call)
             observation = _observe(outcome, ts)
             self.runs_made += 1
-            self.subscriptions.queue.observe(run.subscription.key.path, outcome.cpu)
+            self.subscriptions.queue.observe(run.subscription.key.path, self._cost(outcome))
             self._ended(run.subscription.key.path, outcome)
             if run.gang is not None:
                 gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]

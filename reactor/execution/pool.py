@@ -269,7 +269,8 @@ class RunnerPool:
         if self._checkpoint is not None:
             self._checkpoint.cancel()
             await asyncio.gather(self._checkpoint, return_exceptions=True)
-        await asyncio.gather(self._lane.stop(), self._readers.stop(), self._actions.stop())
+        await asyncio.gather(self._readers.stop(), self._actions.stop())
+        await self._lane.stop()  # last, so that closing the only connection left folds the WAL into the database
         if self._watch is not None:  # until here: the last mutation had its deadline too
             self._watch.cancel()
         if self._spare is not None:

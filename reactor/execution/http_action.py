@@ -74,6 +74,8 @@ async def answer(
     finally:
         if isinstance(response, StreamingResponse):
             await _close(response)
+    if not outbound.begun:
+        raise InvalidResponse(f"The response, {_article(response)}, sent nothing.")
 
 
 async def _close(response: StreamingResponse) -> None:
@@ -143,6 +145,7 @@ class _Outbound:
         self._most = limits.http_response
         self._head_only = head_only  # also True once the status says that there is no body
         self._enough = asyncio.Event()  # set when the client wants no more of the body
+        self.begun = False  # the head is sent; set by _start
         self._sent = 0  # bytes of the body; grows in send
         self._announced: int | None = None  # the Content-Length, if there is one
 
@@ -178,6 +181,7 @@ class _Outbound:
         lengths = {value for name, value in checked if name == b"content-length"}
         if not self._head_only:
             self._announced = self._length(lengths)
+        self.begun = True
         await self._client.head(int(status), checked)
         if self._head_only:
             await self._client.end()

@@ -218,7 +218,7 @@ async def test_the_client_has_its_answer_while_the_background_goes_on() -> None:
         exchange.ended(failed("Error", "Uncaught Error: in the background"))  # nobody is there to be told
 
 
-async def test_a_response_that_fails_half_way_is_seen_to_be_incomplete() -> None:
+async def test_a_response_that_fails_half_way_is_seen_to_be_incomplete(caplog: pytest.LogCaptureFixture) -> None:
     async with served(None) as (server, http):
         asking = asyncio.ensure_future(http.get("/http/hello"))
         runner = await opened(server)
@@ -229,6 +229,7 @@ async def test_a_response_that_fails_half_way_is_seen_to_be_incomplete() -> None
             await asking
         server.verbs.answering = echo
         assert (await http.get("/http/hello")).status_code == 201
+        assert caplog.records == []  # the failure is logged where it happened, not where it is told
 
 
 async def test_an_uncaught_error_is_told_as_the_reference_says() -> None:
@@ -293,7 +294,7 @@ async def test_a_request_whose_client_leaves_in_the_queue_is_never_begun() -> No
         await asyncio.wait_for(given_up.wait(), 5)
 
 
-async def test_a_client_that_takes_nothing_is_cut() -> None:
+async def test_a_client_that_takes_nothing_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     """Reliability rows 15 and 16, for responses."""
     async with served(None, http_stall=0.2) as (server, _):
         reader, writer = await asyncio.open_connection(server.address.host, server.address.port, limit=1024)
@@ -305,6 +306,7 @@ async def test_a_client_that_takes_nothing_is_cut() -> None:
         await until(lambda: frames.ClientGone() in runner.heard)
         taken = sum(frame.size for frame in runner.heard if isinstance(frame, frames.ChunksTaken))
         assert taken < 400 * 65_536
+        assert caplog.records == []
         writer.close()
         del reader
 

@@ -85,7 +85,7 @@ class HttpRoutes:
         """Nobody for a credential that is not ours: the header may be meant for the route."""
         try:
             return caller_of(request, self._verbs).identity
-        except CallerError:
+        except (CallerError, Overloaded):
             return None
 
     # ── the response ──────────────────────────────────────────────────────────────────────────────────────────────────

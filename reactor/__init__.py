@@ -5,6 +5,7 @@ Importing this opens nothing and starts nothing.
 
 from reactor.auth.identity import UserIdentity
 from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
+from reactor.definitions.cron import Crons
 from reactor.definitions.function import (
     action,
     internal_action,
@@ -27,6 +28,7 @@ __all__ = [
     "UNSET",
     "ActionCtx",
     "AppError",
+    "Crons",
     "Id",
     "Index",
     "IndexRange",

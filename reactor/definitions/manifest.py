@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from reactor.definitions.kinds import Kind, Visibility
+from reactor.definitions.kinds import Concurrency, Kind, Visibility
 from reactor.values.validator import ObjectV, Validator, from_export, to_export
+from reactor.values.value import Value, decode, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class FunctionManifest:
     args: Validator
     returns: Validator | None = None
     doc: str = ""
+    concurrency: Concurrency = "own"  # of actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,29 @@ class TableManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class CronManifest:
+    """One cron. `path` is the function's wire path, `schedule` what Schedule.wire says."""
+
+    name: str
+    path: str
+    args: dict[str, Value]
+    schedule: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """Functions sorted by path, tables by name: one bundle, one sequence of bytes."""
+    """Functions sorted by path, tables and crons by name: one bundle, one sequence of bytes."""
 
     functions: tuple[FunctionManifest, ...] = ()
     tables: tuple[TableManifest, ...] = ()
+    crons: tuple[CronManifest, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The JSON text that `from_bytes` reads."""
         tree = {
             "functions": [_function_tree(each) for each in self.functions],
             "tables": [_table_tree(each) for each in self.tables],
+            "crons": [_cron_tree(each) for each in self.crons],
         }
         return orjson.dumps(tree)
 
@@ -65,7 +79,11 @@ class Manifest:
     def from_bytes(cls, data: bytes) -> Manifest:
         """The Manifest that `to_bytes` wrote."""
         tree = orjson.loads(data)
-        return cls(tuple(map(_function, tree["functions"])), tuple(map(_table, tree["tables"])))
+        return cls(
+            tuple(map(_function, tree["functions"])),
+            tuple(map(_table, tree["tables"])),
+            tuple(map(_cron, tree["crons"])),
+        )
 
 
 def _function_tree(function: FunctionManifest) -> dict[str, Any]:
@@ -77,6 +95,7 @@ def _function_tree(function: FunctionManifest) -> dict[str, Any]:
         "args": to_export(function.args),
         "returns": None if function.returns is None else to_export(function.returns),
         "doc": function.doc,
+        "concurrency": function.concurrency,
     }
 
 
@@ -90,6 +109,7 @@ def _function(tree: dict[str, Any]) -> FunctionManifest:
         from_export(tree["args"]),
         None if returns is None else from_export(returns),
         tree["doc"],
+        tree["concurrency"],
     )
 
 
@@ -111,3 +131,19 @@ def _table(tree: dict[str, Any]) -> TableManifest:
         tuple((name, tuple(fields)) for name, fields in tree["indexes"]),
         tuple(SearchManifest(name, field, tuple(filters)) for name, field, filters in tree["search_indexes"]),
     )
+
+
+def _cron_tree(cron: CronManifest) -> dict[str, Any]:
+    return {
+        "name": cron.name,
+        "path": cron.path,
+        "args": encode(cron.args).decode(),
+        "schedule": encode(cron.schedule).decode(),
+    }
+
+
+def _cron(tree: dict[str, Any]) -> CronManifest:
+    args, schedule = decode(tree["args"].encode()), decode(tree["schedule"].encode())
+    assert isinstance(args, dict)
+    assert isinstance(schedule, dict)
+    return CronManifest(tree["name"], tree["path"], args, schedule)

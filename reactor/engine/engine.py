@@ -20,11 +20,13 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.errors import Overloaded
-from reactor.execution.frames import Batch, Call, Outcome
+from reactor.execution.frames import Batch, Call, Failure, Outcome
 from reactor.execution.pool import RunnerPool
 from reactor.footprint.commit import Commit
 from reactor.footprint.key_range import KeyRange
@@ -133,17 +135,36 @@ class Engine:
 
         `session` and `request` name a socket's request, which then runs at most once. Raises Overloaded.
         """
+        self._check_writer_queue()
+        self._submit(
+            Call(self._call_id(), "mutation", path, args, identity, internal, None, session, request, job), done
+        )
+
+    def _check_writer_queue(self) -> None:
         if len(self._mutations) >= self.limits.writer_queue:
             raise Overloaded("ExpiredInQueue", "Too many mutations are waiting. Try again later.")
-        call = Call(self._call_id(), "mutation", path, args, identity, internal, None, session, request, job)
-        self._mutations[call.id] = (path, done)
+
+    def _submit(self, call: Call, done: Done) -> None:
+        self._mutations[call.id] = (call.path, done)
         self.pool.submit_mutation(call)
 
     def submit_action(
-        self, path: str, args: bytes, identity: bytes | None, done: Done, *, internal: bool = False
+        self,
+        path: str,
+        args: bytes,
+        identity: bytes | None,
+        done: Done,
+        *,
+        internal: bool = False,
+        job: str | None = None,
     ) -> None:
-        """Run an action; `done` is called once when it ends. Ended early by `close`, it is never called."""
-        call = Call(self._call_id(), "action", path, args, identity, internal)
+        """Run an action; `done` is called once when it ends. Ended early by `close`, it is never called.
+
+        One that is refused for overload has a failure that says `retry`.
+        """
+        self._begin(Call(self._call_id(), "action", path, args, identity, internal, job=job), done)
+
+    def _begin(self, call: Call, done: Done) -> None:
         task = asyncio.get_running_loop().create_task(self._act(call, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -166,25 +187,17 @@ class Engine:
         self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False, job: str | None = None
     ) -> Outcome:
         """`submit_mutation`, awaited. A caller that goes away does not undo it."""
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer = _Answer()
+        self.submit_mutation(path, args, identity, answer.set, internal=internal, job=job)
+        return await answer.future
 
-        def done(outcome: Outcome) -> None:
-            if not answer.done():
-                answer.set_result(outcome)
-
-        self.submit_mutation(path, args, identity, done, internal=internal, job=job)
-        return await answer
-
-    async def action(self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False) -> Outcome:
+    async def action(
+        self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False, job: str | None = None
+    ) -> Outcome:
         """`submit_action`, awaited."""
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def done(outcome: Outcome) -> None:
-            if not answer.done():
-                answer.set_result(outcome)
-
-        self.submit_action(path, args, identity, done, internal=internal)
-        return await answer
+        answer = _Answer()
+        self.submit_action(path, args, identity, answer.set, internal=internal, job=job)
+        return await answer.future
 
     # ── live queries ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -326,19 +339,38 @@ class Engine:
                 return
 
     async def _act(self, call: Call, done: Done) -> None:
-        outcome = await self.pool.run_action(call, self._nested)
+        try:
+            outcome = await self.pool.run_action(call, self._nested)
+        except Overloaded as overload:
+            outcome = Outcome(call.id, None, Failure(overload.code, str(overload), retry=True))
         self._ended(call.path, outcome)
         done(outcome)
 
     async def _nested(self, call: Call) -> Outcome:
         """A call made by an action: its own transaction, as the action's identity."""
-        match call.kind:
-            case "query":
-                return await self.query(call.path, call.args, call.identity, internal=True)
-            case "mutation":
-                return await self.mutation(call.path, call.args, call.identity, internal=True)
-            case "action":
-                return await self.action(call.path, call.args, call.identity, internal=True)
+        if call.kind == "query":
+            return await self.query(call.path, call.args, call.identity, internal=True)
+        answer = _Answer()
+        numbered = msgspec.structs.replace(call, id=self._call_id())
+        if call.kind == "mutation":
+            self._check_writer_queue()
+            self._submit(numbered, answer.set)
+        else:
+            self._begin(numbered, answer.set)
+        return await answer.future
+
+
+class _Answer:
+    """What somebody waits for who may go away: `set` it once."""
+
+    __slots__ = ("future",)
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def set(self, outcome: Outcome) -> None:
+        if not self.future.done():
+            self.future.set_result(outcome)
 
 
 def _call(call_id: int, run: Run) -> Call:

@@ -40,6 +40,12 @@ class Follower:
         assert isinstance(observation.payload, Outcome)
         return observation.payload
 
+    @property
+    def ts(self) -> int:
+        """The timestamp of `outcome`; 0 before the first run."""
+        observation = self.subscription.observation
+        return 0 if observation is None else observation.ts
+
     def updated(self) -> None:
         """See Subscriber."""
         self._changed()

@@ -6,14 +6,23 @@ import signal
 
 from reactor.errors import FunctionCrashed, FunctionTimeout
 from reactor.execution.frames import Failure, Role
+from reactor.execution.outcome import timed_out
 from reactor.execution.process import describe_status
 from reactor.execution.runner import Runner
 from reactor.limits import Limits
 
 
 def wall_limit(role: Role, limits: Limits) -> float:
-    """Seconds by the clock one call may take in a runner of this role."""
-    return {"writer": limits.mutation_wall, "reader": limits.query_wall, "action": limits.action_wall}[role]
+    """Seconds by the clock one call may take in a runner of this role; of a shared one, one turn of its loop."""
+    match role:
+        case "writer":
+            return limits.mutation_wall
+        case "reader":
+            return limits.query_wall
+        case "action":
+            return limits.action_wall
+        case "shared":
+            return limits.shared_stall
 
 
 def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
@@ -31,14 +40,18 @@ def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
     return {call: crashed(runner.status)}
 
 
-def timed_out(limit: float) -> Failure:
-    """What a call killed for its time is answered."""
-    return Failure(FunctionTimeout.tag, f"Function execution timed out (maximum duration: {limit:g}s)")
-
-
 def crashed(status: int) -> Failure:
     """What a call is answered that took its process with it."""
     return Failure(
         FunctionCrashed.tag,
         f"The process that ran this function died (exit status {status}): {describe_status(status)}",
+    )
+
+
+def stalled(limit: float) -> Failure:
+    """What every action of a shared loop is answered when one of them held it up."""
+    return Failure(
+        FunctionTimeout.tag,
+        f"The process that ran this function was ended: an action blocked the loop it shares for {limit:g}s "
+        '(limit shared_stall). Await what takes long, or leave out `concurrency="shared"`.',
     )

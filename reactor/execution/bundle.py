@@ -9,9 +9,10 @@ from types import ModuleType
 
 from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
-from reactor.definitions.manifest import Manifest
+from reactor.definitions.manifest import CronManifest, Manifest
 from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
+from reactor.execution.cron_rows import crons_of
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
@@ -27,13 +28,15 @@ class Bundle:
     functions: FunctionRegistry
     modules: Mapping[str, ModuleType]  # of functions/, by their names below it
     importer: ProjectImporter
+    crons: tuple[CronManifest, ...] = ()
     warnings: tuple[str, ...] = ()  # sentences for the developer
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
     @property
     def manifest(self) -> Manifest:
         """What may be known of it outside of this process."""
-        return Manifest(tuple(definition.manifest for definition in self.functions), self.schema.manifest)
+        functions = tuple(definition.manifest for definition in self.functions)
+        return Manifest(functions, self.schema.manifest, self.crons)
 
     def unload(self) -> None:
         """Take its modules and its importer out of the interpreter. What was loaded keeps working."""
@@ -50,13 +53,15 @@ def bundle_of(
         for name, value in vars(content).items()
         if isinstance(value, Function) and not _belongs_elsewhere(value, content, modules)
     ]
+    functions = FunctionRegistry(definitions)
     return Bundle(
         hash=importer.hash(),
         project=project,
         schema=schema,
-        functions=FunctionRegistry(definitions),
+        functions=functions,
         modules=modules,
         importer=importer,
+        crons=crons_of(modules, functions),
         warnings=tuple(_warnings(modules)),
     )
 

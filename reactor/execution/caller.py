@@ -153,7 +153,7 @@ class FunctionCaller:
         ended: Ended
         try:
             definition = self._bundle.functions.find(call.path, "action", internal=call.internal)
-            errand = Errand(self._bundle, self._clock, run, bridge)
+            errand = Errand(self._bundle, self._clock, self._limits, run, bridge)
             value = await perform(definition, errand, self._arguments(call.args))
             ended = Ended(self._checked_size(value), None)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
@@ -172,6 +172,8 @@ class FunctionCaller:
             guard=self._guard,
             deterministic=deterministic,
             identity=call.identity,
+            job=call.job or call.caller_job,
+            depth=call.depth,
         )
 
     def _attempt(self, run: Run, reading: Reading, work: Callable[[], bytes]) -> Ended:

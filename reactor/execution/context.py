@@ -19,6 +19,7 @@ from reactor.execution.database_api import DatabaseReader, DatabaseWriter
 from reactor.execution.run import Run
 from reactor.execution.scheduling import TransactionalScheduler
 from reactor.execution.scope import Pages, Scope
+from reactor.limits import Limits
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(os.environ)
 
@@ -110,6 +111,16 @@ def moment(now_ns: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).replace(microsecond=rest // 1000)
 
 
+def check_depth(depth: int, limits: Limits) -> None:
+    """Whether a function with so many callers may call another. Raises LimitExceeded."""
+    if depth >= limits.nested_calls:
+        raise LimitExceeded(
+            f"Functions call each other more than {limits.nested_calls} deep. "
+            "The setting is `nested_calls` in [tool.reactor.limits].",
+            code="TooDeeplyNested",
+        )
+
+
 def _definition(scope: Scope, fn: Any, kind: str) -> FunctionDefinition:
     definition = scope.bundle.functions.of(fn)
     if definition.kind != kind:
@@ -123,12 +134,8 @@ def _definition(scope: Scope, fn: Any, kind: str) -> FunctionDefinition:
 def _call(
     definition: FunctionDefinition, context: QueryContext, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    run, most = scope.run, scope.reading.usage.limits.nested_calls
-    if run.depth >= most:
-        raise LimitExceeded(
-            f"Functions call each other more than {most} deep. The setting is `nested_calls` in [tool.reactor.limits].",
-            code="TooDeeplyNested",
-        )
+    run = scope.run
+    check_depth(run.depth, scope.reading.usage.limits)
     sent = definition.encode_args(args, kwargs, scope.table_of_id)
     bound = definition.bind(sent)  # a copy: what the caller holds stays its own
     run.depth += 1

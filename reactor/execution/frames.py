@@ -14,7 +14,7 @@ import msgspec
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 Kind = Literal["query", "mutation", "action"]
-Role = Literal["writer", "reader", "action"]
+Role = Literal["writer", "reader", "action", "shared"]
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -41,6 +41,8 @@ class Call(Part, frozen=True):
     session: str | None = None  # with `request`: the de-dup key of a socket mutation (engine A13)
     request: int | None = None
     job: str | None = None  # id of the scheduled job this call carries out (engine D8)
+    caller_job: str | None = None  # id of the one whose action makes this call, at whatever depth
+    depth: int = 0  # how many functions up to this one wait for another's result
 
 
 class Failure(Part, frozen=True):
@@ -215,7 +217,8 @@ class RunAction(Frame, frozen=True):
 class Nested(Frame, frozen=True):
     """Action runner → server: the action called ctx.run_query / run_mutation / run_action / scheduler."""
 
-    number: int  # of this nested call, within the action
+    action: int  # id of the action's call: a shared runner has many
+    number: int  # of this nested call, within the runner
     call: Call  # its id is 0: the server gives one
 
 

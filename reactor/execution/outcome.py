@@ -41,6 +41,11 @@ def failure_of(error: BaseException, project: Project) -> Failure:
     return Failure(code=str(code), text=f"{_headline(error)}\n{frames}")
 
 
+def timed_out(limit: float) -> Failure:
+    """What a call that was ended for its time is answered."""
+    return Failure(FunctionTimeout.tag, f"Function execution timed out (maximum duration: {limit:g}s)")
+
+
 def error_of(failure: Failure) -> Exception:
     """The exception an action sees when a function it called came to this failure: of our own kind, if it was one.
 

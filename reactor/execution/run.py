@@ -31,6 +31,7 @@ class Run:
         "guard",
         "identity",
         "identity_read",
+        "job",
         "logs",
         "now_ns",
         "scheduled",
@@ -47,6 +48,8 @@ class Run:
         guard: Guard,
         deterministic: bool,
         identity: bytes | None = None,
+        job: str | None = None,
+        depth: int = 0,
     ) -> None:
         self.now_ns = now_ns  # what every clock says until the call ends
         self.chance = chance
@@ -55,7 +58,8 @@ class Run:
         self.deterministic = deterministic  # a query or mutation; False in actions, where only logs are ours
         self.identity = identity  # Identity.key
         self.identity_read = False  # becomes True in ctx.auth, also when that raised or was in a nested call
-        self.depth = 0  # nested calls on the stack; grows and shrinks in nesting.py
+        self.job = job  # id of the job this is, or whose action called this
+        self.depth = depth  # calls above this one, other processes' included; grows and shrinks in context.py
         self.scheduled = 0  # jobs written, those of rolled back nested calls included
         self.scheduled_size = 0  # bytes of their arguments
         self.sticky: Exception | None = None  # set once: the call cannot succeed any more, whatever it catches

@@ -41,7 +41,7 @@ def serve(post: Post, bundle: Bundle, limits: Limits) -> int:
             return Writer(post.pipe, slot, bundle, limits).run()
         case "reader":
             return Reader(post.pipe, slot, bundle, limits).run()
-        case "action":
-            return ActionRunner(post.pipe, slot, bundle, limits).run()
+        case "action" | "shared":
+            return ActionRunner(post.pipe, slot, bundle, limits, shared=post.role == "shared").run()
         case _:
             assert_never(post.role)

@@ -50,6 +50,8 @@ class Scheduler:
         self._kind_of = kind_of
         self._crontab = Crontab(engine, clock)
         self._running: dict[str, asyncio.Task[None]] = {}  # by job id
+        self._told: Outcome | None = None  # the newest reading of the pending jobs
+        self._known: list[Job] = []  # what it says
         self._settled: dict[str, int] = {}  # job id → when it was settled, until the jobs are read as of then
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -104,27 +106,17 @@ class Scheduler:
 
     def _jobs(self, pending: Follower) -> list[Job]:
         outcome = pending.outcome
-        if outcome is None:
-            return []
-        if outcome.value is None:
-            _log.error("could not read the scheduled functions: %s", outcome.failure and outcome.failure.text)
-            return []
-        documents = decode(outcome.value)
-        assert isinstance(documents, list)
+        if outcome is not self._told:
+            self._told = outcome
+            self._known = _jobs_of(outcome)
         self._settled = {job: ts for job, ts in self._settled.items() if ts > pending.ts}
-        return [self._job(document) for document in documents if _id(document) not in self._settled]
-
-    def _job(self, document: object) -> Job:
-        assert isinstance(document, dict)
-        path = str(document["name"])
-        kind = self._kind_of(path)
-        return Job(str(document["_id"]), path, document["args"][0], float(document["scheduledTime"]), kind)
+        return [job for job in self._known if job.id not in self._settled]
 
     # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _make(self, job: Job) -> None:
         try:
-            if job.kind == "action":
+            if self._kind_of(job.path) == "action":
                 await self._act(job)
             else:
                 await self._mutate(job)
@@ -186,6 +178,14 @@ async def _keep_going(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await asyncio.sleep(RETRY)
 
 
-def _id(document: object) -> str:
-    assert isinstance(document, dict)
-    return str(document["_id"])
+def _jobs_of(outcome: Outcome | None) -> list[Job]:
+    if outcome is None:
+        return []
+    if outcome.value is None:
+        _log.error("could not read the scheduled functions: %s", outcome.failure and outcome.failure.text)
+        return []
+    documents: Any = decode(outcome.value)
+    return [
+        Job(document["_id"], document["name"], document["args"][0], float(document["scheduledTime"]))
+        for document in documents
+    ]

@@ -7,11 +7,13 @@ import itertools
 import json
 import os
 import textwrap
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from reactor.clock import SystemClock
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
@@ -243,6 +245,8 @@ class Pool:
 
     def _answer(self, outcome: Outcome) -> None:
         answer = self._answers[outcome.call]
+        if answer.cancelled():  # whoever asked has gone away
+            return
         if answer.done():
             self.broken.append(f"call {outcome.call} answered twice")
         else:
@@ -280,6 +284,8 @@ class Pool:
         return await self.pool.run_action(call, self._nested)
 
     async def _nested(self, call: Call) -> Outcome:
+        if call.kind == "action":
+            return await self.pool.run_action(msgspec.structs.replace(call, id=next(self._ids)), self._nested)
         args = json.loads(call.args)
         if isinstance(args, list):
             (args,) = args
@@ -287,6 +293,12 @@ class Pool:
 
     async def texts(self) -> list[str]:
         return value_of(await self.ask("notes:texts"))  # type: ignore[no-any-return]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something no event tells of, such as the death of a foreign process."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
 
 
 def value_of(outcome: Outcome) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from reactor.definitions.manifest import CronManifest, FunctionManifest, Manifest, TableManifest
 from reactor.values.validator import AnyV, ObjectV, Validator, render_validator
@@ -20,7 +21,7 @@ class Change:
     """One thing that is added, removed or changed."""
 
     sign: str  # "+", "-" or "~"
-    what: str  # "table", "index", "field", "query", "mutation", "action" or "cron"
+    what: str  # "table", "index", "field", "query", "mutation", "action", "route" or "cron"
     name: str  # as the developer writes it: `users`, `users.by_email`, `users:create`
     notes: tuple[str, ...] = ()  # what about it, a clause each
 
@@ -39,8 +40,16 @@ class DeployPlan:
         """What a deployment of `old` becomes when `new` is pushed."""
         tables = _by_name(old.tables), _by_name(new.tables)
         functions = _by_path(old.functions), _by_path(new.functions)
+        routes = _routes(old), _routes(new)
         crons = _crons(old), _crons(new)
-        return cls((*_table_changes(*tables), *_function_changes(*functions), *_cron_changes(*crons)))
+        return cls(
+            (
+                *_table_changes(*tables),
+                *_function_changes(*functions),
+                *_route_changes(*routes),
+                *_cron_changes(*crons),
+            )
+        )
 
     @classmethod
     def first(cls, manifest: Manifest) -> DeployPlan:
@@ -130,6 +139,15 @@ def _function_changes(old: Mapping[str, FunctionManifest], new: Mapping[str, Fun
             yield Change("~", after.kind, path, notes)
 
 
+def _routes(manifest: Manifest) -> frozenset[str]:
+    return frozenset(f"{r.method} {r.path}{'…' if r.is_prefix else ''}" for r in manifest.routes or ())
+
+
+def _route_changes(old: frozenset[str], new: frozenset[str]) -> Iterator[Change]:
+    for name in sorted(old ^ new):
+        yield Change("+" if name in new else "-", "route", name)
+
+
 def _signature_notes(old: FunctionManifest, new: FunctionManifest) -> Iterator[str]:
     if old.kind != new.kind:
         yield f"was a {old.kind}"
@@ -156,8 +174,8 @@ def _crons(manifest: Manifest) -> dict[str, tuple[str, str]]:
 
 
 def _when(cron: CronManifest) -> str:
-    seconds = cron.schedule.get("seconds")
-    return f"every {seconds:g} s" if isinstance(seconds, int | float) else f"{cron.schedule['expression']} UTC"
+    schedule: dict[str, Any] = cron.schedule
+    return f"every {schedule['seconds']:g} s" if schedule["kind"] == "interval" else f"{schedule['expression']} UTC"
 
 
 def _cron_changes(old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]) -> Iterator[Change]:

@@ -20,6 +20,7 @@ from reactor.errors import Overloaded
 from reactor.execution import frames
 from reactor.execution.blame import blame, crashed, stalled
 from reactor.execution.frames import AnyFrame, Call, Failure, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.nursery import Nursery
 from reactor.execution.registry import spellings
 from reactor.execution.runner import Runner
@@ -32,11 +33,12 @@ Nested = Callable[[Call], Awaitable[Outcome]]
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One action under way."""
+    """One action or HTTP request under way."""
 
     call: Call
     nested: Nested
     done: asyncio.Future[Outcome]
+    exchange: HttpExchange | None = None  # of an HTTP request
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # its nested calls; each removes itself
 
 
@@ -59,12 +61,14 @@ class ActionPool:
         """The runners with an action in them."""
         return [*self._busy, *(runner for runner, runs in self._shared.items() if runs)]
 
-    async def run(self, call: Call, nested: Nested) -> Outcome:
+    async def run(self, call: Call, nested: Nested, exchange: HttpExchange | None = None) -> Outcome:
         """Run the action; `nested` carries out what it calls meanwhile. Its outcome, also when its process dies.
+
+        With an `exchange` it is a request to an HTTP route, whose response goes there.
 
         Cancelling ends the action's process. Raises Overloaded when too many wait.
         """
-        run = _Run(call, nested, asyncio.get_running_loop().create_future())
+        run = _Run(call, nested, asyncio.get_running_loop().create_future(), exchange)
         if self._queued >= self._limits.action_queue:
             raise Overloaded("TooManyConcurrentRequests", "Too many actions are waiting to run, try again later")
         self._waiting.setdefault(call.depth, deque()).append(run)
@@ -109,19 +113,14 @@ class ActionPool:
     def _dispatch(self) -> None:
         for depth, waiting in self._waiting.items():
             while waiting and self._nursery is not None and self._nursery.alive:
-                runner = self._runner_for(waiting[0].call, depth, self._nursery)
+                runner = self._runner_for(waiting[0], depth, self._nursery)
                 if runner is None:
                     break
-                run = waiting.popleft()
-                if runner is self._common:
-                    self._shared[runner][run.call.id] = run
-                else:
-                    self._busy[runner] = run
-                runner.send(frames.RunAction(run.call))
+                self._begin(waiting.popleft(), runner)
 
-    def _runner_for(self, call: Call, depth: int, nursery: Nursery) -> Runner | None:
-        """A runner that can take the call now."""
-        if call.path in self._shared_paths:
+    def _runner_for(self, run: _Run, depth: int, nursery: Nursery) -> Runner | None:
+        """A runner that can take it now."""
+        if run.exchange is None and run.call.path in self._shared_paths:
             if self._common is None:
                 self._common = nursery.launch("shared", self)
                 self._shared[self._common] = {}
@@ -129,6 +128,17 @@ class ActionPool:
         if sum(run.call.depth == depth for run in self._busy.values()) >= self._limits.action_runners:
             return None
         return self._idle.pop() if self._idle else nursery.launch("action", self)
+
+    def _begin(self, run: _Run, runner: Runner) -> None:
+        if runner is self._common:
+            self._shared[runner][run.call.id] = run
+        else:
+            self._busy[runner] = run
+        if run.exchange is None:
+            runner.send(frames.RunAction(run.call))
+        else:
+            run.exchange.started(runner.send)
+            runner.send(frames.RunHttp(run.call, run.exchange.request))
 
     def _forget(self, run: _Run) -> None:
         """The caller waits no longer: nothing of the run may go on."""
@@ -153,6 +163,8 @@ class ActionPool:
                     self._shared_done(runner, outcome)
                     return
                 run = self._busy.pop(runner)
+                if run.exchange is not None:
+                    run.exchange.released()
                 _resolve(run, outcome)
                 if not reusable or runner in self._retired:
                     self._retired.add(runner)
@@ -160,6 +172,10 @@ class ActionPool:
                 else:
                     self._idle.append(runner)
                 self._dispatch()
+            case frames.ResponseHead() | frames.ResponseChunk() | frames.ResponseEnd():
+                exchange = self._busy[runner].exchange
+                assert exchange is not None
+                exchange.arrived(frame)
             case frames.Nested(action=action, number=number, call=call):
                 asking = self._shared[runner].get(action) if runner in self._shared else self._busy[runner]
                 if asking is None:  # its time was over: what it asks for now is not done
@@ -189,6 +205,8 @@ class ActionPool:
         assert runner.status is not None
         run = self._busy.pop(runner, None)
         if run is not None:
+            if run.exchange is not None:
+                run.exchange.released()
             guilty = blame(runner, self._limits)
             failure = guilty.get(run.call.id) or crashed(runner.status)
             _log.warning("action runner died", extra={"status": runner.status, "path": run.call.path})

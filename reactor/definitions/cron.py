@@ -1,4 +1,4 @@
-"""Crons: what `functions/crons.py` declares. A record of each; what they come to in a bundle is in cron_definition.py."""
+"""Crons: what `functions/crons.py` declares. A record of each; execution/cron_rows.py makes rows of them."""
 
 from __future__ import annotations
 

@@ -259,6 +259,21 @@ def test_many_due_jobs_run_once_each_while_everything_is_killed(clients: Clients
     assert sorted([*states["success"], *states.get("failed", [])]) == sorted([*mutations, *actions])
 
 
+def test_thousands_of_due_jobs_drain_and_hold_nobody_up(clients: Clients, server: RunningServer) -> None:
+    """Engine D8: at most half of a batch are jobs, eight at once."""
+    client, room = clients.js_http(server), "thousands"
+    for thousand in range(2):
+        keys = [f"{thousand} {number}" for number in range(1000)]
+        client.mutation("jobs:schedule", {"name": "mark", "room": room, "keys": keys})
+    waited = []
+    while (done := len(client.query("jobs:keys", {"room": room}))) < 2000:
+        began = time.monotonic()
+        client.mutation("jobs:put", {"room": "meanwhile", "key": str(done)})
+        waited.append(time.monotonic() - began)
+    assert max(waited) < 2.0
+    assert len(client.query("jobs:keys", {"room": "meanwhile"})) == len(waited)
+
+
 def test_an_action_that_ran_when_the_server_died_is_failed_and_not_repeated(
     clients: Clients, server: RunningServer
 ) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from reactor.database.batch import Batch
 
 PREFIX = "_system/"
-_DUE_AT_ONCE = 64  # jobs told at once: more are not started before some of these are done and the query runs again
+_DUE_AT_ONCE = 24  # jobs told at once: more are not started before some of these are done and the query runs again
 _NOT_YET_DUE = 8  # of those told: as many as can start together when their time has come
 _AT_ONCE = 256  # jobs settled or forgotten in one transaction
 _INTERRUPTED = "Transient error while executing action"

@@ -35,12 +35,15 @@ class Crontab:
         self._written = 0  # the timestamp of the last change made here: what was read before it is past
 
     async def run(self) -> None:
-        """Follow the crons for ever."""
+        """Follow the crons. Returns when they cannot be read: run it again, then."""
         looked = float("inf")  # the clock may have been set back while no server ran: look once in any case
         with Follower(self._engine, NEXT, b"{}", self._wake.set) as following:
             while True:
                 self._wake.clear()
                 now = self._clock.now_ns() / 1e6
+                if following.failure is not None:
+                    _log.error("could not read the crons: %s", following.failure.text)
+                    return
                 next_due = self._next_due(following)
                 if next_due is None:
                     sleep = None
@@ -56,10 +59,7 @@ class Crontab:
     def _next_due(self, following: Follower) -> float | None:
         """None while nothing is known, and without crons."""
         outcome = following.outcome
-        if outcome is None or following.ts < self._written:
-            return None
-        if outcome.value is None:
-            _log.error("could not read the crons: %s", outcome.failure and outcome.failure.text)
+        if outcome is None or outcome.value is None or following.ts < self._written:
             return None
         found = decode(outcome.value)
         return None if found is None else float(found)  # type: ignore[arg-type]

@@ -83,6 +83,9 @@ class Scheduler:
         with Follower(self._engine, PENDING, b"{}", self._wake.set) as pending:
             while True:
                 self._wake.clear()
+                if pending.failure is not None:  # told once, and not run again before new code: ask anew
+                    _log.error("could not read the scheduled functions: %s", pending.failure.text)
+                    return
                 step = plan(
                     self._jobs(pending),
                     self._running,
@@ -169,7 +172,7 @@ class Scheduler:
 
 
 async def _keep_going(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do it for ever: a bug of ours must not end all that happens later."""
+    """Do it for ever, again when it returns: neither a killed process nor a bug of ours ends all that happens later."""
     while True:
         try:
             await work()
@@ -179,10 +182,7 @@ async def _keep_going(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def _jobs_of(outcome: Outcome | None) -> list[Job]:
-    if outcome is None:
-        return []
-    if outcome.value is None:
-        _log.error("could not read the scheduled functions: %s", outcome.failure and outcome.failure.text)
+    if outcome is None or outcome.value is None:
         return []
     documents: Any = decode(outcome.value)
     return [

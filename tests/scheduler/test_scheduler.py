@@ -38,11 +38,13 @@ class PretendEngine:
         self.answers: dict[str, Callable[[], Outcome]] = {}
         self.held: dict[str, asyncio.Event] = {}  # paths that wait
         self.ts = 1
+        self.watched: list[str] = []
         self._followers: dict[str, Any] = {}
         self._said: dict[str, Any] = {scheduler.PENDING: [], crontab.NEXT: None}
 
     def watch(self, key: QueryKey, follower: Any) -> None:
         follower.subscription = _Entry()
+        self.watched.append(key.path)
         self._followers[key.path] = follower
         self.say(key.path, self._said[key.path])
 
@@ -52,9 +54,15 @@ class PretendEngine:
     def say(self, path: str, value: Any, *, ts: int | None = None) -> None:
         """The query has this result from now on."""
         self._said[path] = value
+        self._tell(path, Outcome(0, json.dumps(value).encode()), self.ts + 1 if ts is None else ts)
+
+    def fail(self, path: str) -> None:
+        """The process that ran the query died."""
+        self._tell(path, Outcome(0, None, Failure("FunctionCrashed", "it died")), self.ts + 1)
+
+    def _tell(self, path: str, outcome: Outcome, ts: int) -> None:
         if (follower := self._followers.get(path)) is not None:
-            self.ts = self.ts + 1 if ts is None else ts
-            outcome = Outcome(0, json.dumps(value).encode())
+            self.ts = ts
             follower.subscription.observation = Observation(self.ts, ReadSet({}), b"", None, False, outcome)
             follower.updated()
 
@@ -216,6 +224,17 @@ async def test_a_cron_that_was_started_is_not_started_again_from_an_older_readin
 
 async def test_jobs_that_ended_long_ago_are_forgotten(house: House) -> None:
     assert house.engine.made(scheduler.CLEAN)[0] == {"before": house.now - 7 * 86_400_000}
+
+
+@pytest.mark.parametrize("path", [scheduler.PENDING, crontab.NEXT])
+async def test_a_reading_that_failed_is_made_again(house: House, path: str) -> None:
+    """The reader was killed in it, for instance: a query that died is not run again by itself before new code."""
+    before = house.engine.watched.count(path)
+    house.engine.fail(path)
+    await house.until(lambda: house.engine.watched.count(path) == before + 1)
+    house.engine.say(scheduler.PENDING, [house.job("a")])
+    house.engine.say(crontab.NEXT, house.now)
+    await house.until(lambda: bool(house.engine.made("m.js:add") and house.engine.made(crontab.START)))
 
 
 async def test_it_stops_while_jobs_run(house: House) -> None:

@@ -11,6 +11,7 @@
     │   ├── LimitExceeded           names the limit, its value and the setting
     │   ├── FunctionTimeout         a function used up its time
     │   ├── FunctionCrashed         the process that ran the call died
+    │   ├── EnvironmentRefused      an environment variable that cannot be set; `code` says why
     │   ├── ForbiddenHere           e.g. a socket inside a query: "use an action"
     │   └── DefinitionError         schema.py or functions/ cannot be loaded as written
     ├── CallerError                 a client's mistake; `code` is the short code clients see
@@ -142,6 +143,16 @@ class FunctionCrashed(DeveloperError):
     """The process that ran a call died in it: `os._exit`, a segmentation fault, out of memory."""
 
     tag = "FunctionCrashed"
+
+
+class EnvironmentRefused(DeveloperError):
+    """A change of environment variables past a rule or limit of reference §4.11; `code` is the official code."""
+
+    tag = "EnvironmentRefused"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ForbiddenHere(DeveloperError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 import time
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import codegen
-from reactor.application import Application
+from reactor.application import Application, Origins
 from reactor.cli.address_file import AddressFile
+from reactor.cli.environment import CHANGED_OFFLINE
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import Deployer
@@ -44,6 +46,9 @@ class HostOptions:
     types: bool = True  # write functions/_generated
 
 
+_LOOK = 0.2  # seconds between looks whether a variable was set, while code that may want one is waited for
+
+
 class AddressTaken(ReactorError):
     """Somebody else listens there, or the address is not ours to have."""
 
@@ -56,23 +61,38 @@ class Host:
     def __init__(self, options: HostOptions, terminal: Terminal) -> None:
         self._options = options
         self._terminal = terminal
-        self._application = Application(options.root, options.data, limits=options.limits, redact=not options.dev)
+        self._port = options.port or _free_port(options.host)  # known before the code is loaded, which may ask for it
+        self._application = Application(
+            options.root,
+            options.data,
+            limits=options.limits,
+            redact=not options.dev,
+            origins=_origins(options.host, self._port),
+        )
 
     async def serve(self) -> None:
         """Serve until SIGINT or SIGTERM. Raises ReactorError for what a person has to mend first."""
         options = self._options
-        _check_address(options.host, options.port)
+        _check_address(options.host, self._port)
         with _terminated_by_cancelling():
             if not options.dev:
                 await self._start()
                 await self._run()
                 return
-            async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
-                await self._start_when_it_loads(changes)
-                deployer = Deployer(
-                    self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
-                )
-                await self._run(deployer.follow(changes))
+            while not await self._develop():
+                pass
+
+    async def _develop(self) -> bool:
+        """Serve and push every save, to the end; False when it has to be begun again."""
+        options = self._options
+        async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
+            if not await self._start_when_it_loads(changes):
+                return False
+            deployer = Deployer(
+                self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
+            )
+            await self._run(deployer.follow(changes))
+            return True
 
     async def push_once(self) -> None:
         """Load, bring the data folder up to it, write types; serve nothing."""
@@ -80,14 +100,33 @@ class Host:
             await self._start()
             await self._application.stop()
 
-    async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> None:
+    async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> bool:
+        """Start, after the first save with which that is possible. False when something else than a save changed."""
         while True:
+            variables = self._variables_changed()
             try:
-                return await self._start()
+                await self._start()
+                return True
             except (BundleBroken, SchemaViolation) as error:
                 self._terminal.failed(error)
-                self._terminal.warn("Waiting for the next save …")
-            await anext(changes)
+                self._terminal.warn("Waiting for the next save, or for `reactor env set` …")
+            save = asyncio.ensure_future(anext(changes))
+            try:
+                while not save.done():
+                    await asyncio.wait([save], timeout=_LOOK)
+                    if self._variables_changed() != variables:
+                        return False
+                save.result()
+            finally:
+                save.cancel()
+                await asyncio.gather(save, return_exceptions=True)
+
+    def _variables_changed(self) -> int:
+        """When `reactor env` last changed a variable without a server, as far as a file can tell."""
+        try:
+            return (self._options.data / CHANGED_OFFLINE).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     async def _start(self) -> None:
         started = time.monotonic()
@@ -113,7 +152,7 @@ class Host:
             address_file.write(address.url)
             print(f"reactor ready at {address.url}", flush=True)
 
-        server = run_server(application, options.host, options.port, on_listening=on_listening)
+        server = run_server(application, options.host, self._port, on_listening=on_listening)
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(each) for each in (server, *beside)]
         try:
             with address_file.cleared():
@@ -121,7 +160,7 @@ class Host:
                 for each in done:
                     each.result()
         except OSError as error:
-            raise _taken(options.host, options.port, error) from error
+            raise _taken(options.host, self._port, error) from error
         finally:
             for task in tasks:
                 task.cancel()
@@ -148,6 +187,21 @@ def _check_address(host: str, port: int) -> None:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise _taken(host, port, error) from error
+
+
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with contextlib.closing(socket.create_server((host, 0), family=family)) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise _taken(host, 0, error) from error
+
+
+def _origins(host: str, port: int) -> Origins:
+    """Where clients find us: as the operator says, who knows of proxies, else where we listen."""
+    here = Origins.at(host, port)
+    return Origins(os.environ.get("CONVEX_CLOUD_ORIGIN", here.cloud), os.environ.get("CONVEX_SITE_ORIGIN", here.site))
 
 
 def _taken(host: str, port: int, error: OSError) -> ReactorError:

@@ -12,6 +12,7 @@ from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.manifest import Manifest
 from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
+from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
@@ -21,13 +22,15 @@ from reactor.execution.registry import FunctionRegistry
 class Bundle:
     """What a loader gives. Two of one project can live side by side; only the newer one's modules can be imported."""
 
-    hash: str  # over schema.py, functions/ and every module imported from the project, then or later
+    hash: str  # over schema.py, functions/, every module imported from the project, then or later, and `asked`
     project: Project
     schema: Schema
     functions: FunctionRegistry
     modules: Mapping[str, ModuleType]  # of functions/, by their names below it
     importer: ProjectImporter
     warnings: tuple[str, ...] = ()  # sentences for the developer
+    asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
+    built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
     @property
@@ -41,7 +44,12 @@ class Bundle:
 
 
 def bundle_of(
-    project: Project, importer: ProjectImporter, schema: Schema, modules: Mapping[str, ModuleType], names: Names
+    project: Project,
+    importer: ProjectImporter,
+    schema: Schema,
+    modules: Mapping[str, ModuleType],
+    names: Names,
+    environment: Noted,
 ) -> Bundle:
     """Collect the functions of modules just imported. Raises DefinitionError."""
     definitions = [
@@ -51,13 +59,15 @@ def bundle_of(
         if isinstance(value, Function) and not _belongs_elsewhere(value, content, modules)
     ]
     return Bundle(
-        hash=importer.hash(),
+        hash=importer.hash(environment.mark),
         project=project,
         schema=schema,
         functions=FunctionRegistry(definitions),
         modules=modules,
         importer=importer,
         warnings=tuple(_warnings(modules)),
+        asked=frozenset(environment.asked),
+        built_in=environment.built_in,
     )
 
 

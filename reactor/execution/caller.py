@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
 
@@ -19,14 +19,15 @@ from reactor.errors import ArgumentValidationError, FunctionTimeout, InvalidValu
 from reactor.execution.actions import Bridge, Errand, perform
 from reactor.execution.chance import Chance
 from reactor.execution.context import MutationContext, QueryContext
+from reactor.execution.environment import Environment, Fixed, Tracked
 from reactor.execution.frames import Call, Failure, Outcome, pack_outcome, unpack_outcome
 from reactor.execution.guard import Guard
 from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
-from reactor.execution.outcome import digest_of, failure_of
+from reactor.execution.outcome import digest_of, error_of, failure_of
 from reactor.execution.run import Run
 from reactor.execution.scope import Pages, Scope
-from reactor.execution.system_functions import PREFIX, SystemCaller
+from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
 from reactor.limits import Limits
 from reactor.values.value import Value, check_value, decode, digest
 
@@ -149,9 +150,11 @@ class FunctionCaller:
     async def run_action(self, call: Call, bridge: Bridge) -> Outcome:
         """Run an action on this event loop. What it calls goes over `bridge`. Cancelling it cancels the action."""
         run = self._run(call, self._clock.now_ns(), Chance.unpredictable(), deterministic=False)
+        run.environment = Environment(Fixed({}, self._bundle.built_in))
         token = run.enter()
         ended: Ended
         try:
+            run.environment = Environment(Fixed(await _variables(bridge), self._bundle.built_in))
             definition = self._bundle.functions.find(call.path, "action", internal=call.internal)
             errand = Errand(self._bundle, self._clock, run, bridge)
             value = await perform(definition, errand, self._arguments(call.args))
@@ -181,6 +184,7 @@ class FunctionCaller:
         failed has no outcome, so that error is raised whatever user code made of it.
         """
         guard = self._guard
+        run.environment = Environment(Tracked(run, reading, self._bundle.built_in))
         token = run.enter()
         value: bytes | None = None
         caught: BaseException | None = None
@@ -237,6 +241,15 @@ class FunctionCaller:
                 "bytes). Return less, or paginate."
             )
         return value
+
+
+async def _variables(bridge: Bridge) -> dict[str, str]:
+    """The deployment's environment variables of now, for an action: it has no transaction to read them in."""
+    outcome = await bridge(Call(id=0, kind="query", path=VARIABLES, args=b"{}", internal=True))
+    if outcome.failure is not None:
+        raise error_of(outcome.failure)
+    assert outcome.value is not None
+    return cast("dict[str, str]", decode(outcome.value))
 
 
 # ── mutations sent twice (engine A13) ─────────────────────────────────────────────────────────────────────────────────

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from reactor.auth.identity import Identity
+from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
 from reactor.execution.frames import Outcome
 
@@ -33,6 +35,10 @@ class Verbs(Protocol):
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome:
         """Run a function of any kind."""
+        ...
+
+    async def change_variables(self, changes: Sequence[VariableChange]) -> None:
+        """Set and remove environment variables, all or none. Raises BadRequest."""
         ...
 
     def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:

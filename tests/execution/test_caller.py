@@ -386,8 +386,8 @@ def test_one_time_for_the_whole_call(running: TestBackend) -> None:
 
 
 def test_the_environment_can_be_read(running: TestBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REACTOR_TEST_VALUE", "yes")
-    assert running.query("m:environment", {"name": "REACTOR_TEST_VALUE"}) == "yes"
+    monkeypatch.setenv("PROJECT_TEST_VALUE", "yes")
+    assert running.query("m:environment", {"name": "PROJECT_TEST_VALUE"}) == "yes"
     assert running.query("m:environment", {"name": "REACTOR_TEST_NOTHING"}) is None
 
 

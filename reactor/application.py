@@ -15,6 +15,7 @@ from reactor.auth.identity import Identity
 from reactor.clock import Clock, SystemClock
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.engine.call_log import CallLog, Stretch
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
@@ -75,8 +76,10 @@ class Application:
         self._clock = clock or SystemClock()
         self._start_method = start_method
         self._origins = origins
-        self._functions = FunctionLog(secrets.token_hex(8))  # named, so that no two servers' request ids are alike
-        self._engine = Engine(limits, self._functions)
+        self._calls = CallLog(limits, self._clock)
+        # Named, so that no two servers' request ids are alike
+        self._functions = FunctionLog(secrets.token_hex(8), self._calls, self._clock)
+        self._engine = Engine(limits, self._functions, self._clock)
         self._pool: RunnerPool | None = None  # set by start
         self._lock: FileLock | None = None  # held from start to stop
         self._runtime: tempfile.TemporaryDirectory[str] | None = None
@@ -100,6 +103,7 @@ class Application:
         self._lock = FileLock.take(self.data / f"{DATABASE}.server", "server")
         try:
             self._admin_key = AdminKey.at(self.data)
+            await self._calls.open(self.data)
             self._runtime = tempfile.TemporaryDirectory(prefix="reactor-")
             pool = self._pool = RunnerPool(
                 database=self.data / DATABASE,
@@ -146,6 +150,7 @@ class Application:
         if self._pool is not None:
             await self._pool.stop()
             self._pool = None
+        await self._calls.close()
         if self._runtime is not None:
             self._runtime.cleanup()
             self._runtime = None
@@ -232,6 +237,12 @@ class Application:
         module, _, name = path.rpartition(":")
         found = self._by_path.get(f"{module.removesuffix('.js')}:{name}" if module else f"{name}:default")
         return None if found is None else found.kind
+
+    # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
+        """Function calls that ended, from the cursor on; see CallLog.read."""
+        return await self._calls.read(cursor, limit, wait)
 
     # ── environment variables ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -93,7 +93,7 @@ def set_variables(
 ) -> None:
     """Set variables: `set NAME VALUE`, `set NAME --from-file key.pem`, `set NAME < key.pem`, `set < .env`."""
     if name is not None and "=" in name and value is None and from_file is None:
-        raise typer.BadParameter("write `env set NAME VALUE`, with a blank between the two")
+        name, _, value = name.partition("=")
     if value is not None and from_file is not None:
         raise typer.BadParameter("the value is given twice: on the command line and with --from-file")
     if value is None:

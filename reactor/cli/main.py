@@ -17,6 +17,7 @@ import typer
 import codegen
 from reactor.cli import environment
 from reactor.cli.host import Host, HostOptions
+from reactor.cli.logs import logs
 from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
 from reactor.cli.remote import CallResult, Remote, reaching
 from reactor.cli.settings import ProjectSettings
@@ -33,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(environment.commands, name="env")
+app.command()(logs)
 
 Port = Annotated[
     int, typer.Option(envvar="REACTOR_PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")

@@ -93,6 +93,22 @@ class Remote:
         told = [{"name": name} if value is None else {"name": name, "value": value} for name, value in changes]
         await self._post("/api/update_environment_variables", {"changes": told}, self._authorization(None))
 
+    async def calls(self, cursor: int, limit: int | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Function calls that ended, from the cursor on, and the cursor to go on with. Waits for some unless it is 0."""
+        wanted = {"cursor": cursor} if limit is None else {"cursor": cursor, "limit": limit}
+        try:
+            response = await self._client.get(
+                f"{self._url}/api/stream_function_logs",
+                params=wanted,
+                headers={"Authorization": self._authorization(None)},
+            )
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
+        if not response.is_success:
+            raise _refusal(response)
+        told = orjson.loads(response.content)
+        return told["entries"], told["newCursor"]
+
     async def _post(self, path: str, body: Any, authorization: str) -> httpx.Response:
         try:
             response = await self._client.post(

@@ -20,6 +20,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from reactor.clock import Clock
 from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
@@ -60,8 +61,9 @@ class View(Protocol):
 class Engine:
     """One per server. `attach` gives it its pool; it is the pool's listener."""
 
-    def __init__(self, limits: Limits, functions: FunctionLog) -> None:
+    def __init__(self, limits: Limits, functions: FunctionLog, clock: Clock) -> None:
         self.limits = limits
+        self._clock = clock
         self._functions = functions
         self.log = WriteLog(0)  # replaced by opened
         self.subscriptions = SubscriptionManager(self.log)  # replaced by opened
@@ -226,7 +228,7 @@ class Engine:
             waiting = self._mutations.pop(outcome.call, None)
             if waiting is not None:
                 path, done = waiting
-                self._ended(path, outcome)
+                self._functions.write("mutation", path, outcome)
                 done(outcome)
         for commit in commits:
             self.subscriptions.committed(batch.ts, commit.keys)
@@ -266,10 +268,6 @@ class Engine:
         assert self._pool is not None, "attach() comes first"
         return self._pool
 
-    def _ended(self, path: str, outcome: Outcome) -> None:
-        if outcome.log_lines or outcome.failure is not None:
-            self._functions.write(path, outcome)
-
     def _call_id(self) -> int:
         number = self._next_call
         self._next_call += 1
@@ -286,7 +284,7 @@ class Engine:
             observation = _observe(outcome, ts)
             self.runs_made += 1
             self.subscriptions.queue.observe(run.subscription.key.path, outcome.cpu)
-            self._ended(run.subscription.key.path, outcome)
+            self._functions.write("query", run.subscription.key.path, outcome)
             if run.gang is not None:
                 gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]
             self.subscriptions.arrived(run, observation)
@@ -326,8 +324,9 @@ class Engine:
                 return
 
     async def _act(self, call: Call, done: Done) -> None:
+        began = self._clock.monotonic()
         outcome = await self.pool.run_action(call, self._nested)
-        self._ended(call.path, outcome)
+        self._functions.write("action", call.path, outcome, self._clock.monotonic() - began)
         done(outcome)
 
     async def _nested(self, call: Call) -> Outcome:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -16,7 +18,11 @@ from reactor.server.credentials import caller_of
 from reactor.server.errors import error_response
 from reactor.server.request_body import read_body
 from reactor.server.verbs import Verbs
+from reactor.storage.call_log import StoredCall
 
+_CALLS = 1000  # records in an answer
+_WAIT = 30.0  # seconds; proxies cut what is silent for a minute
+_NUMBERS = 1 << 53
 _ENVELOPE = 64 << 10  # bytes a request may have beside the values
 _ESCAPED = 6  # bytes one byte may take in JSON: \\u001b
 
@@ -44,6 +50,7 @@ class OperatorApi:
         """See the table of reference §5.2."""
         return [
             Route("/api/update_environment_variables", self._endpoint(self._change_variables), methods=["POST"]),
+            Route("/api/stream_function_logs", self._endpoint(self._stream_calls), methods=["GET"]),
         ]
 
     def _endpoint(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -67,3 +74,42 @@ class OperatorApi:
             ) from None
         await self._verbs.change_variables([VariableChange(each.name, each.value) for each in told.changes])
         return Response(status_code=200)
+
+    async def _stream_calls(self, request: Request) -> Response:
+        """Long poll. `limit` and `wait` (seconds) are ours: official clients send the cursor only."""
+        cursor = _number(request, "cursor", 0)
+        limit = min(_number(request, "limit", _CALLS), _CALLS)
+        wait = min(_number(request, "wait", _WAIT), _WAIT)
+        calls, next_cursor = await self._verbs.read_calls(int(cursor), int(limit), wait)
+        told = {"entries": [entry_of(call) for call in calls], "newCursor": next_cursor}
+        return Response(orjson.dumps(told), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _number(request: Request, name: str, otherwise: float) -> float:
+    text = request.query_params.get(name)
+    try:
+        number = otherwise if text is None else float(text)
+        if 0 <= number < _NUMBERS:
+            return number
+    except ValueError:
+        pass
+    raise BadRequest("BadQueryArgs", f"`{name}` must be a number from 0")
+
+
+def entry_of(stored: StoredCall) -> dict[str, Any]:
+    """A call as `npx convex logs` reads it."""
+    call = stored.call
+    return {
+        "kind": "Completion",
+        "udfType": call.kind.capitalize(),
+        "identifier": call.path,
+        "logLines": call.lines,
+        "timestamp": call.at / 1000,
+        "executionTimestamp": call.at / 1000 - call.seconds,
+        "executionTime": call.seconds,
+        "success": None,
+        "error": call.error,
+        "requestId": call.request,
+        "executionId": f"{call.request}-{stored.number}",
+        "cachedResult": False,
+    }

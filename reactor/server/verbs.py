@@ -8,6 +8,7 @@ from typing import Protocol
 from reactor.auth.identity import Identity
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
+from reactor.engine.call_log import Stretch
 from reactor.execution.frames import Outcome
 
 
@@ -39,6 +40,10 @@ class Verbs(Protocol):
 
     async def change_variables(self, changes: Sequence[VariableChange]) -> None:
         """Set and remove environment variables, all or none. Raises BadRequest."""
+        ...
+
+    async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
+        """Function calls that ended, from the cursor on (0: the last there are), waiting so long for the first."""
         ...
 
     def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:

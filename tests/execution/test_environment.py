@@ -146,7 +146,9 @@ def test_what_is_shown_of_an_environment_has_no_values(running: TestBackend) -> 
 
 
 def test_a_mutation_cannot_change_the_environment(running: TestBackend) -> None:
-    assert failure_text(running, "m:write").startswith("Uncaught ForbiddenHere: A query or mutation cannot change the env")
+    assert failure_text(running, "m:write").startswith(
+        "Uncaught ForbiddenHere: A query or mutation cannot change the env"
+    )
 
 
 def test_what_an_action_assigns_is_its_own(running: TestBackend) -> None:

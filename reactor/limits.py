@@ -92,3 +92,8 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def setting(name: str) -> str:
+    """The end of every text that tells of a limit passed."""
+    return f"The setting is `{name}` in [tool.reactor.limits]."

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from reactor.database.database import Database
 from reactor.database.transaction import Transaction
 from reactor.errors import EnvironmentRefused, StorageError
-from reactor.limits import Limits
+from reactor.limits import Limits, setting
 from reactor.storage.storage import VariableRow
 
 BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
@@ -76,7 +76,7 @@ def _check(change: VariableChange, limits: Limits) -> None:
         raise EnvironmentRefused(
             "EnvironmentVariableNameTooLong",
             f"The environment variable name {name[:80]}… is too long ({len(name)} > maximum length "
-            f"{limits.environment_name_length}). {_setting('environment_name_length')}",
+            f"{limits.environment_name_length}). {setting('environment_name_length')}",
         )
     if name in BUILT_IN:
         raise EnvironmentRefused(
@@ -87,7 +87,7 @@ def _check(change: VariableChange, limits: Limits) -> None:
         raise EnvironmentRefused(
             "EnvironmentVariableValueTooLarge",
             f"The value of environment variable {name} is too large ({size} bytes > maximum size "
-            f"{limits.environment_value_size} bytes). {_setting('environment_value_size')}",
+            f"{limits.environment_value_size} bytes). {setting('environment_value_size')}",
         )
 
 
@@ -96,16 +96,12 @@ def _check_all(variables: Mapping[str, VariableRow], limits: Limits) -> None:
         raise EnvironmentRefused(
             "EnvVarLimitMet",
             f"The environment variable limit ({limits.environment_variables}) has been met. "
-            f"{_setting('environment_variables')}",
+            f"{setting('environment_variables')}",
         )
     size = sum(len(name) + len(row.value.encode("utf-8", "surrogatepass")) for name, row in variables.items())
     if size > limits.environment_size:
         raise EnvironmentRefused(
             "EnvVarTotalSizeLimitMet",
             f"All environment variables together are too large ({size} bytes > maximum size "
-            f"{limits.environment_size} bytes). {_setting('environment_size')}",
+            f"{limits.environment_size} bytes). {setting('environment_size')}",
         )
-
-
-def _setting(name: str) -> str:
-    return f"The setting is `{name}` in [tool.reactor.limits]."

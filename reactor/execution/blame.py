@@ -6,14 +6,18 @@ import signal
 
 from reactor.errors import FunctionCrashed, FunctionTimeout
 from reactor.execution.frames import Failure, Role
+from reactor.execution.guard import timed_out
 from reactor.execution.process import describe_status
 from reactor.execution.runner import Runner
 from reactor.limits import Limits
 
+_WALLS: dict[Role, str] = {"writer": "mutation_wall", "reader": "query_wall", "action": "action_wall"}
+
 
 def wall_limit(role: Role, limits: Limits) -> float:
     """Seconds by the clock one call may take in a runner of this role."""
-    return {"writer": limits.mutation_wall, "reader": limits.query_wall, "action": limits.action_wall}[role]
+    seconds: float = getattr(limits, _WALLS[role])
+    return seconds
 
 
 def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
@@ -25,15 +29,15 @@ def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
     if runner.killed_for is not None:
         if runner.killed_for.call != call:  # killed for the call before it, which ended in the same moment
             return {}
-        return {call: timed_out(runner.allowed)}
+        return {call: _timed_out(runner.allowed, _WALLS[runner.role])}
     if runner.status == -signal.SIGPROF:  # the hard timer: the code was stuck inside C
-        return {call: timed_out(limits.function_cpu)}
+        return {call: _timed_out(limits.function_cpu, "function_cpu")}
     return {call: crashed(runner.status)}
 
 
-def timed_out(limit: float) -> Failure:
+def _timed_out(seconds: float, limit: str) -> Failure:
     """What a call killed for its time is answered."""
-    return Failure(FunctionTimeout.tag, f"Function execution timed out (maximum duration: {limit:g}s)")
+    return Failure(FunctionTimeout.tag, str(timed_out(seconds, limit)))
 
 
 def crashed(status: int) -> Failure:

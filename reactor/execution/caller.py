@@ -24,11 +24,12 @@ from reactor.execution.frames import Call, Failure, Outcome, pack_outcome, unpac
 from reactor.execution.guard import Guard
 from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
+from reactor.execution.near_limits import warn_of_limits
 from reactor.execution.outcome import digest_of, error_of, failure_of
 from reactor.execution.run import Run
 from reactor.execution.scope import Pages, Scope
 from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
-from reactor.limits import Limits
+from reactor.limits import Limits, setting
 from reactor.values.value import Value, check_value, decode, digest
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class FunctionCaller:
         pages = Pages(call.path, call.args, call.journal)
         began = _cpu()
         ended = self._attempt(run, reading, lambda: self._invoke_query(call, run, reading, pages))
+        cpu = _cpu() - began
+        warn_of_limits(run, reading.usage, self._limits, len(call.args), len(ended.value or b""), cpu)
         return Outcome(
             call=call.id,
             value=ended.value,
@@ -89,7 +92,7 @@ class FunctionCaller:
             identity_read=run.identity_read,
             journal=pages.journal,
             log_lines=run.logs.lines,
-            cpu=_cpu() - began,
+            cpu=cpu,
         )
 
     def _invoke_query(self, call: Call, run: Run, reading: Reading, pages: Pages) -> bytes:
@@ -130,13 +133,15 @@ class FunctionCaller:
         run = self._run(call, transaction.ts, Chance.unpredictable())
         began = _cpu()
         ended = self._attempt(run, transaction, lambda: self._invoke_mutation(call, run, transaction))
+        cpu = _cpu() - began
+        warn_of_limits(run, transaction.usage, self._limits, len(call.args), len(ended.value or b""), cpu)
         return Outcome(
             call=call.id,
             value=ended.value,
             failure=ended.failure,
             identity_read=run.identity_read,
             log_lines=run.logs.lines,
-            cpu=_cpu() - began,
+            cpu=cpu,
         )
 
     def _invoke_mutation(self, call: Call, run: Run, transaction: Transaction) -> bytes:
@@ -213,16 +218,23 @@ class FunctionCaller:
 
     def _invoke(self, definition: FunctionDefinition, context: QueryContext, scope: Scope, call: Call) -> bytes:
         keywords = definition.bind(self._arguments(call.args), scope.table_of_id)
-        return self._checked_size(definition.encode_result(definition.fn(context, **keywords)))
+        result = definition.fn(context, **keywords)
+        if type(result) is list and len(result) > self._limits.array_length:
+            raise ReturnsValidationError(
+                f"Array length is too long ({len(result)} > maximum length {self._limits.array_length}). "
+                f"Return less, or paginate. {setting('array_length')}"
+            )
+        return self._checked_size(definition.encode_result(result))
 
     def _arguments(self, data: bytes) -> dict[str, Value]:
         """The one argument object: sent as itself or as a list of one."""
         if len(data) > self._limits.arguments_size:
             raise ArgumentValidationError(
-                f"Arguments are too large ({len(data)} bytes > maximum size {self._limits.arguments_size} bytes)."
+                f"Arguments are too large ({len(data)} bytes > maximum size {self._limits.arguments_size} bytes). "
+                f"{setting('arguments_size')}"
             )
         try:
-            value = decode(data)
+            value = decode(data, max_nesting=self._limits.value_nesting + 1)  # the list of one is not counted
             if isinstance(value, list):
                 if len(value) != 1:
                     raise ArgumentValidationError(f"Expected one argument object, got {len(value)}.")
@@ -238,7 +250,7 @@ class FunctionCaller:
         if len(value) > self._limits.result_size:
             raise ReturnsValidationError(
                 f"Function return value is too large ({len(value)} bytes > maximum size {self._limits.result_size} "
-                "bytes). Return less, or paginate."
+                f"bytes). Return less, or paginate. {setting('result_size')}"
             )
         return value
 

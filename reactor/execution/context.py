@@ -18,6 +18,7 @@ from reactor.execution.environment import Environment
 from reactor.execution.run import Run
 from reactor.execution.scheduling import TransactionalScheduler
 from reactor.execution.scope import Pages, Scope
+from reactor.limits import setting
 
 
 class Auth:
@@ -129,7 +130,7 @@ def _call(
     run, most = scope.run, scope.reading.usage.limits.nested_calls
     if run.depth >= most:
         raise LimitExceeded(
-            f"Functions call each other more than {most} deep. The setting is `nested_calls` in [tool.reactor.limits].",
+            f"Functions call each other more than {most} deep. {setting('nested_calls')}",
             code="TooDeeplyNested",
         )
     sent = definition.encode_args(args, kwargs, scope.table_of_id)

@@ -1,7 +1,7 @@
 """Environment: what `ctx.env` and `os.environ` show to user code.
 
 Inside a function call both show the deployment's variables, laid over the environment of the process without reactor's
-own (`REACTOR_…`). In a query or mutation asking is reading: whoever asked for a name is met when that name changes. An
+own (the options of its command). In a query or mutation asking is reading: whoever asked for a name is met when that name changes. An
 action sees the values of when it began. While the project is imported both show the values of that moment, and which
 were asked for is noted: a change of one of those is a change of the code.
 
@@ -24,7 +24,7 @@ from reactor.execution.run import Run, current_run
 from reactor.storage.storage import VariableRow
 
 ALL_NAMES = "*"  # among the names an import asked for: it asked which there are
-_OURS = "REACTOR_"
+_OURS = frozenset(("REACTOR_ADMIN_KEY", "REACTOR_HOST", "REACTOR_PORT", "REACTOR_URL"))  # options of the command
 _Environ = type(os.environ)
 
 
@@ -132,7 +132,7 @@ class Environment(Mapping[str, str]):
         value = self.source.get(name)
         if value is not None:
             return value
-        if name.startswith(_OURS):
+        if name in _OURS:
             raise KeyError(name)
         return _Environ.__getitem__(os.environ, name)
 
@@ -142,7 +142,7 @@ class Environment(Mapping[str, str]):
         yield from names
         known = set(names)
         for name in list(_Environ.__iter__(os.environ)):
-            if name not in known and not name.startswith(_OURS):
+            if name not in known and name not in _OURS:
                 yield name
 
     @override

@@ -19,7 +19,8 @@ from reactor.engine.call_log import CallLog, Stretch
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
-from reactor.execution.frames import Outcome
+from reactor.execution.frames import HttpRequest, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
 from reactor.execution.system_functions import UPDATE_VARIABLES
 from reactor.footprint.write_log import WriteLog
@@ -43,13 +44,13 @@ class Origins:
     site: str
 
     @classmethod
-    def at(cls, host: str, port: int) -> Origins:
+    def at(cls, host: str, port: int, site_port: int | None) -> Origins:
         """Of a server that listens there, seen from the same machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-        return cls(f"http://{host}:{port}", f"http://{host}:{port + 1}")
+        return cls(f"http://{host}:{port}", f"http://{host}:{site_port}" if site_port else f"http://{host}:{port}/http")
 
 
-DEFAULT_ORIGINS = Origins.at("127.0.0.1", 3210)
+DEFAULT_ORIGINS = Origins.at("127.0.0.1", 3210, 3211)
 
 
 class Application:
@@ -232,6 +233,12 @@ class Application:
                 return await self.call_action(path, args, identity, internal=internal)
             case _:
                 return await self.call_query(path, args, identity, internal=internal)
+
+    def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:
+        """Have the project's HTTP routes answer a request; `name` is what logs call it."""
+        exchange = HttpExchange(request)
+        self._engine.submit_http(name, _key(identity), exchange)
+        return exchange
 
     def _kind_of(self, path: str) -> str | None:
         module, _, name = path.rpartition(":")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from typing import Literal
 
 from reactor.clock import Clock
 from reactor.engine.call_log import CallLog
@@ -30,7 +31,9 @@ class FunctionLog:
         """What a call is named in errors and logs: 16 hex digits."""
         return hashlib.sha256(f"{self._name}|{call}".encode()).hexdigest()[:16]
 
-    def write(self, kind: Kind, path: str, outcome: Outcome, seconds: float | None = None) -> None:
+    def write(
+        self, kind: Kind | Literal["httpAction"], path: str, outcome: Outcome, seconds: float | None = None
+    ) -> None:
         """One call ended. `seconds` is how long it took, where that is not the processor's time."""
         if outcome.log_lines or outcome.failure is not None:
             self._tell(path, outcome)

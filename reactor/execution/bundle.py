@@ -9,9 +9,12 @@ from types import ModuleType
 
 from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
+from reactor.definitions.http import HttpRoute, HttpRouter
+from reactor.definitions.http_routes import RouteTable
 from reactor.definitions.manifest import Manifest
 from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
+from reactor.errors import DefinitionError
 from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
@@ -28,6 +31,7 @@ class Bundle:
     functions: FunctionRegistry
     modules: Mapping[str, ModuleType]  # of functions/, by their names below it
     importer: ProjectImporter
+    routes: RouteTable[HttpRoute] | None = None  # of functions/http.py; None when it has no router
     warnings: tuple[str, ...] = ()  # sentences for the developer
     asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
     built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
@@ -36,7 +40,9 @@ class Bundle:
     @property
     def manifest(self) -> Manifest:
         """What may be known of it outside of this process."""
-        return Manifest(tuple(definition.manifest for definition in self.functions), self.schema.manifest)
+        functions = tuple(definition.manifest for definition in self.functions)
+        routes = None if self.routes is None else tuple(route.manifest for route in self.routes.routes)
+        return Manifest(functions, self.schema.manifest, routes)
 
     def unload(self) -> None:
         """Take its modules and its importer out of the interpreter. What was loaded keeps working."""
@@ -65,10 +71,25 @@ def bundle_of(
         functions=FunctionRegistry(definitions),
         modules=modules,
         importer=importer,
+        routes=_routes(modules.get("http")),
         warnings=tuple(_warnings(modules)),
         asked=frozenset(environment.asked),
         built_in=environment.built_in,
     )
+
+
+def _routes(module: ModuleType | None) -> RouteTable[HttpRoute] | None:
+    """What functions/http.py routes. DefinitionError when its router cannot be found under its name."""
+    content = {} if module is None else vars(module)
+    router = content.get("http")
+    if isinstance(router, HttpRouter):
+        return RouteTable.of(router.routes)
+    elsewhere = [name for name, value in content.items() if isinstance(value, HttpRouter)]
+    if elsewhere:
+        raise DefinitionError(
+            f"functions/http.py calls its HttpRouter `{elsewhere[0]}`; call it `http`, or nothing will be routed."
+        )
+    return None
 
 
 def _belongs_elsewhere(

@@ -20,8 +20,9 @@ from reactor.execution.actions import Bridge, Errand, perform
 from reactor.execution.chance import Chance
 from reactor.execution.context import MutationContext, QueryContext
 from reactor.execution.environment import Environment, Fixed, Tracked
-from reactor.execution.frames import Call, Failure, Outcome, pack_outcome, unpack_outcome
+from reactor.execution.frames import Call, Failure, HttpRequest, Outcome, pack_outcome, unpack_outcome
 from reactor.execution.guard import Guard
+from reactor.execution.http_action import Client, answer
 from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
 from reactor.execution.near_limits import warn_of_limits
@@ -155,11 +156,10 @@ class FunctionCaller:
     async def run_action(self, call: Call, bridge: Bridge) -> Outcome:
         """Run an action on this event loop. What it calls goes over `bridge`. Cancelling it cancels the action."""
         run = self._run(call, self._clock.now_ns(), Chance.unpredictable(), deterministic=False)
-        run.environment = Environment(Fixed({}, self._bundle.built_in))
         token = run.enter()
         ended: Ended
         try:
-            run.environment = Environment(Fixed(await _variables(bridge), self._bundle.built_in))
+            run.environment = await self._environment(bridge)
             definition = self._bundle.functions.find(call.path, "action", internal=call.internal)
             errand = Errand(self._bundle, self._clock, run, bridge)
             value = await perform(definition, errand, self._arguments(call.args))
@@ -169,6 +169,30 @@ class FunctionCaller:
         finally:
             run.leave(token)
         return Outcome(call=call.id, value=ended.value, failure=ended.failure, log_lines=run.logs.lines)
+
+    async def run_http(self, call: Call, request: HttpRequest, bridge: Bridge, client: Client) -> Outcome:
+        """Answer an HTTP request on this event loop, part by part, to `client`. A handler that succeeds comes to null."""
+        run = self._run(call, self._clock.now_ns(), Chance.unpredictable(), deterministic=False)
+        token = run.enter()
+        failure: Failure | None = None
+        try:
+            run.environment = await self._environment(bridge)
+            errand = Errand(self._bundle, self._clock, run, bridge)
+            await answer(self._bundle.routes, errand, request, client, self._limits)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
+            failure = failure_of(error, self._bundle.project)
+        finally:
+            run.leave(token)
+        value = b"null" if failure is None else None
+        return Outcome(call=call.id, value=value, failure=failure, log_lines=run.logs.lines)
+
+    async def _environment(self, bridge: Bridge) -> Environment:
+        """The environment of now, for an action: it has no transaction to read it in."""
+        outcome = await bridge(Call(id=0, kind="query", path=VARIABLES, args=b"{}", internal=True))
+        if outcome.failure is not None:
+            raise error_of(outcome.failure)
+        assert outcome.value is not None
+        return Environment(Fixed(cast("dict[str, str]", decode(outcome.value)), self._bundle.built_in))
 
     # ── what all have in common ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -253,15 +277,6 @@ class FunctionCaller:
                 f"bytes). Return less, or paginate. {setting('result_size')}"
             )
         return value
-
-
-async def _variables(bridge: Bridge) -> dict[str, str]:
-    """The deployment's environment variables of now, for an action: it has no transaction to read them in."""
-    outcome = await bridge(Call(id=0, kind="query", path=VARIABLES, args=b"{}", internal=True))
-    if outcome.failure is not None:
-        raise error_of(outcome.failure)
-    assert outcome.value is not None
-    return cast("dict[str, str]", decode(outcome.value))
 
 
 # ── mutations sent twice (engine A13) ─────────────────────────────────────────────────────────────────────────────────

@@ -101,7 +101,7 @@ def entry_of(stored: StoredCall) -> dict[str, Any]:
     call = stored.call
     return {
         "kind": "Completion",
-        "udfType": call.kind.capitalize(),
+        "udfType": call.kind[0].upper() + call.kind[1:],
         "identifier": call.path,
         "logLines": call.lines,
         "timestamp": call.at / 1000,

@@ -9,7 +9,8 @@ from reactor.auth.identity import Identity
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
 from reactor.engine.call_log import Stretch
-from reactor.execution.frames import Outcome
+from reactor.execution.frames import HttpRequest, Outcome
+from reactor.execution.http_exchange import HttpExchange
 
 
 class Verbs(Protocol):
@@ -44,6 +45,10 @@ class Verbs(Protocol):
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
         """Function calls that ended, from the cursor on (0: the last there are), waiting so long for the first."""
+        ...
+
+    def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:
+        """Have the project's HTTP routes answer a request, which one of them fits. `name` is what logs call it."""
         ...
 
     def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:

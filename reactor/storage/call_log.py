@@ -12,7 +12,7 @@ class CallRecord(NamedTuple):
     """One call that ended."""
 
     at: float  # when: milliseconds since the epoch
-    kind: str  # query, mutation or action
+    kind: str  # query, mutation, action or httpAction
     path: str
     request: str  # what the call is named in errors
     seconds: float  # of processor time; of an action by the clock

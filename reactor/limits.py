@@ -38,6 +38,12 @@ class Limits:
     log_lines: int = 256
     log_line_length: int = 32_768
 
+    # environment values (reference §4.11)
+    environment_variables: int = 512
+    environment_name_length: int = 256
+    environment_value_size: int = 8 << 10
+    environment_size: int = 512 << 10
+
     # time (engine B1): CPU of user code, then the wall clock the server enforces
     function_cpu: float = 1.0
     function_cpu_grace: float = 0.2  # from the Python exception to the kernel's kill, for code stuck inside C
@@ -46,6 +52,9 @@ class Limits:
     action_wall: float = 1800.0
     shared_stall: float = 10.0  # seconds one shared action may hold up the others
     import_wall: float = 30.0  # loading schema.py and functions/
+
+    # memory: past it user code gets MemoryError, and the machine lives (engine B3)
+    runner_memory: int = 2 << 30  # what a runner may take beyond the code it was forked with
 
     # the writer and readers (engine A, B5, C4)
     batch_calls: int = 256  # calls in one COMMIT: past this the fsync is already amortised
@@ -87,5 +96,15 @@ class Limits:
     session_requests: int = 1000  # kept per session (engine A13)
     session_retention: float = 14 * 86_400.0
 
+    # the stored log of function calls, for people; never in the way of a call
+    call_log_bytes: int = 64 << 20
+    call_log_age: float = 7 * 86_400.0
+    call_log_rate: int = 2000  # quiet successes a second that are kept; failures and calls that printed always are
+
 
 DEFAULT_LIMITS = Limits()
+
+
+def setting(name: str) -> str:
+    """The end of every text that tells of a limit passed."""
+    return f"The setting is `{name}` in [tool.reactor.limits]."

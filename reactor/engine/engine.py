@@ -22,6 +22,7 @@ from typing import Protocol
 
 import msgspec
 
+from reactor.clock import Clock
 from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
@@ -63,8 +64,9 @@ class View(Protocol):
 class Engine:
     """One per server. `attach` gives it its pool; it is the pool's listener."""
 
-    def __init__(self, limits: Limits, functions: FunctionLog) -> None:
+    def __init__(self, limits: Limits, functions: FunctionLog, clock: Clock) -> None:
         self.limits = limits
+        self._clock = clock
         self._functions = functions
         self.log = WriteLog(0)  # replaced by opened
         self.subscriptions = SubscriptionManager(self.log)  # replaced by opened
@@ -248,7 +250,7 @@ class Engine:
             waiting = self._mutations.pop(outcome.call, None)
             if waiting is not None:
                 path, done = waiting
-                self._ended(path, outcome)
+                self._functions.write("mutation", path, outcome)
                 done(outcome)
         for commit in commits:
             self.subscriptions.committed(batch.ts, commit.keys)
@@ -293,10 +295,6 @@ class Engine:
         killed = outcome.failure is not None and outcome.failure.code in ("FunctionTimeout", "FunctionCrashed")
         return self.limits.function_cpu if killed else outcome.cpu
 
-    def _ended(self, path: str, outcome: Outcome) -> None:
-        if outcome.log_lines or outcome.failure is not None:
-            self._functions.write(path, outcome)
-
     def _call_id(self) -> int:
         number = self._next_call
         self._next_call += 1
@@ -313,7 +311,7 @@ class Engine:
             observation = _observe(outcome, ts)
             self.runs_made += 1
             self.subscriptions.queue.observe(run.subscription.key.path, self._cost(outcome))
-            self._ended(run.subscription.key.path, outcome)
+            self._functions.write("query", run.subscription.key.path, outcome)
             if run.gang is not None:
                 gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]
             self.subscriptions.arrived(run, observation)
@@ -353,18 +351,20 @@ class Engine:
                 return
 
     async def _act(self, call: Call, done: Done) -> None:
+        began = self._clock.monotonic()
         try:
             outcome = await self.pool.run_action(call, self._nested)
         except Overloaded as overload:
             outcome = _refused(call, overload)
-        self._ended(call.path, outcome)
+        self._functions.write("action", call.path, outcome, self._clock.monotonic() - began)
         done(outcome)
 
     async def _answer(self, call: Call, exchange: HttpExchange) -> None:
         outcome = _refused(call, Overloaded("ServerStopping", "The server is stopping"))
+        began = self._clock.monotonic()
         try:
             outcome = await self.pool.run_action(call, self._nested, exchange)
-            self._ended(call.path, outcome)
+            self._functions.write("httpAction", call.path, outcome, self._clock.monotonic() - began)
         except Overloaded as overload:
             outcome = _refused(call, overload)
         finally:

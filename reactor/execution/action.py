@@ -21,7 +21,7 @@ from reactor.clock import SystemClock
 from reactor.execution import frames
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.frames import AnyFrame, Call, Failure, HttpRequest, Outcome, pack
-from reactor.execution.outcome import timed_out
+from reactor.execution.outcome import ended_for_time
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY
 from reactor.execution.slot import Slot
@@ -137,7 +137,7 @@ class ActionRunner:
         await asyncio.wait({action}, timeout=self._wall)
         if not action.done():
             action.cancel()
-            return Outcome(call.id, None, timed_out(self._wall))
+            return Outcome(call.id, None, ended_for_time(self._wall, "action_wall"))
         if action.cancelled():  # by itself
             return Outcome(call.id, None, Failure("CancelledError", "Uncaught CancelledError\n"))
         return action.result()

@@ -16,7 +16,7 @@ from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.id import Id
 from reactor.definitions.kinds import Kind
 from reactor.errors import LimitExceeded, WrongFunctionKind
-from reactor.execution.context import ENVIRONMENT, Auth, check_depth, moment
+from reactor.execution.context import Auth, check_depth, environment_of, moment
 from reactor.execution.frames import Call, Outcome
 from reactor.execution.outcome import error_of
 from reactor.execution.run import Run
@@ -132,8 +132,8 @@ class _ActionBase:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The environment variables."""
-        return ENVIRONMENT
+        """The environment variables, as they were when the action began."""
+        return environment_of(self._errand.run)
 
 
 class ActionContext(_ActionBase):

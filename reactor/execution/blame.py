@@ -6,23 +6,23 @@ import signal
 
 from reactor.errors import FunctionCrashed, FunctionTimeout
 from reactor.execution.frames import Failure, Role
-from reactor.execution.outcome import timed_out
+from reactor.execution.outcome import ended_for_time
 from reactor.execution.process import describe_status
 from reactor.execution.runner import Runner
 from reactor.limits import Limits
 
+_WALLS: dict[Role, str] = {
+    "writer": "mutation_wall",
+    "reader": "query_wall",
+    "action": "action_wall",
+    "shared": "shared_stall",
+}
+
 
 def wall_limit(role: Role, limits: Limits) -> float:
     """Seconds by the clock one call may take in a runner of this role; of a shared one, one turn of its loop."""
-    match role:
-        case "writer":
-            return limits.mutation_wall
-        case "reader":
-            return limits.query_wall
-        case "action":
-            return limits.action_wall
-        case "shared":
-            return limits.shared_stall
+    seconds: float = getattr(limits, _WALLS[role])
+    return seconds
 
 
 def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
@@ -34,9 +34,9 @@ def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
     if runner.killed_for is not None:
         if runner.killed_for.call != call:  # killed for the call before it, which ended in the same moment
             return {}
-        return {call: timed_out(runner.allowed)}
+        return {call: ended_for_time(runner.allowed, _WALLS[runner.role])}
     if runner.status == -signal.SIGPROF:  # the hard timer: the code was stuck inside C
-        return {call: timed_out(limits.function_cpu)}
+        return {call: ended_for_time(limits.function_cpu, "function_cpu")}
     return {call: crashed(runner.status)}
 
 

@@ -16,6 +16,7 @@ from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
 from reactor.errors import DefinitionError
 from reactor.execution.cron_rows import crons_of
+from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
@@ -25,7 +26,7 @@ from reactor.execution.registry import FunctionRegistry
 class Bundle:
     """What a loader gives. Two of one project can live side by side; only the newer one's modules can be imported."""
 
-    hash: str  # over schema.py, functions/ and every module imported from the project, then or later
+    hash: str  # over schema.py, functions/, every module imported from the project, then or later, and `asked`
     project: Project
     schema: Schema
     functions: FunctionRegistry
@@ -34,6 +35,8 @@ class Bundle:
     crons: tuple[CronManifest, ...] = ()
     routes: RouteTable[HttpRoute] | None = None  # of functions/http.py; None when it has no router
     warnings: tuple[str, ...] = ()  # sentences for the developer
+    asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
+    built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
     @property
@@ -49,7 +52,12 @@ class Bundle:
 
 
 def bundle_of(
-    project: Project, importer: ProjectImporter, schema: Schema, modules: Mapping[str, ModuleType], names: Names
+    project: Project,
+    importer: ProjectImporter,
+    schema: Schema,
+    modules: Mapping[str, ModuleType],
+    names: Names,
+    environment: Noted,
 ) -> Bundle:
     """Collect the functions of modules just imported. Raises DefinitionError."""
     definitions = [
@@ -60,7 +68,7 @@ def bundle_of(
     ]
     functions = FunctionRegistry(definitions)
     return Bundle(
-        hash=importer.hash(),
+        hash=importer.hash(environment.mark),
         project=project,
         schema=schema,
         functions=functions,
@@ -69,6 +77,8 @@ def bundle_of(
         crons=crons_of(modules, functions),
         routes=_routes(modules.get("http")),
         warnings=tuple(_warnings(modules)),
+        asked=frozenset(environment.asked),
+        built_in=environment.built_in,
     )
 
 

@@ -292,6 +292,9 @@ class LoadBundle(Frame, frozen=True):
     root: str
     limits: Limits = DEFAULT_LIMITS  # what this server's runners keep to
     secret: bytes = b""  # spawned runners of one bundle share it; forked ones have it from their nursery
+    database: str = ""  # where a nursery reads the environment variables; "" when there is none
+    built_in: dict[str, str] = {}  # environment variables the server defines
+    variables: dict[str, tuple[str, int]] = {}  # spawned runners: those their bundle was loaded with
 
 
 class BundleLoaded(Frame, frozen=True):
@@ -300,6 +303,8 @@ class BundleLoaded(Frame, frozen=True):
     bundle: str  # hash of everything imported from the project root
     manifest: bytes
     warnings: list[str]
+    asked: list[str] = []  # environment variables the import read
+    variables: dict[str, tuple[str, int]] = {}  # name → (value, ts): those it could read
     forkable: bool = True  # False: the import left threads no fork survives, so runners are spawned (engine B3)
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from reactor.errors import DeveloperError, LimitExceeded, StorageError
 from reactor.execution.chance import Chance
 from reactor.execution.guard import Guard
 from reactor.execution.logs import LogLines
+
+if TYPE_CHECKING:  # an Environment asks whose call this is
+    from reactor.execution.environment import Environment
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +30,7 @@ class Run:
         "chance",
         "depth",
         "deterministic",
+        "environment",
         "fatal",
         "guard",
         "identity",
@@ -56,6 +60,7 @@ class Run:
         self.logs = logs
         self.guard = guard
         self.deterministic = deterministic  # a query or mutation; False in actions, where only logs are ours
+        self.environment: Environment | None = None  # set by the caller before user code runs
         self.identity = identity  # Identity.key
         self.identity_read = False  # becomes True in ctx.auth, also when that raised or was in a nested call
         self.job = job  # id of the job this is, or whose action called this

@@ -17,7 +17,7 @@ from reactor.definitions.id import Id
 from reactor.errors import FunctionNotFound, InvalidQuery, LimitExceeded
 from reactor.execution.registry import FunctionRegistry, shown_path, wire_path
 from reactor.execution.scope import Scope
-from reactor.limits import Limits
+from reactor.limits import Limits, setting
 from reactor.values.value import Value, size_of
 
 JOBS = "_scheduled_functions"
@@ -176,14 +176,14 @@ class TransactionalScheduler:
         if run.scheduled > limits.functions_scheduled:
             raise LimitExceeded(
                 f"Too many functions scheduled by this mutation (limit: {limits.functions_scheduled}). "
-                "The setting is `functions_scheduled` in [tool.reactor.limits].",
+                f"{setting('functions_scheduled')}",
                 code="TooManyFunctionsScheduled",
             )
         if run.scheduled_size > limits.scheduled_arguments_size:
             raise LimitExceeded(
                 "Too large total size of the arguments of scheduled functions from this mutation "
                 f"(limit: {limits.scheduled_arguments_size} bytes). "
-                "The setting is `scheduled_arguments_size` in [tool.reactor.limits].",
+                f"{setting('scheduled_arguments_size')}",
                 code="ScheduledFunctionsArgumentsTooLarge",
             )
         return write_job(self._scope.transaction, request, run.job, self._now_ms)

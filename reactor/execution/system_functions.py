@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactor.clock import Clock
 from reactor.database.catalog import SYSTEM_INDEX
+from reactor.database.environment import VariableChange, is_variable_name, update_variables
 from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from reactor.database.batch import Batch
 
 PREFIX = "_system/"
+VARIABLES = "_system/environment:values"
+UPDATE_VARIABLES = "_system/environment:update"
 _DUE_AT_ONCE = 24  # jobs told at once: more are not started before some of these are done and the query runs again
 _NOT_YET_DUE = 8  # of those told: as many as can start together when their time has come
 _AT_ONCE = 256  # jobs settled or forgotten in one transaction
@@ -180,6 +183,29 @@ def _advance(transaction: Transaction, args: Arguments, _now_ms: float) -> Value
     return None
 
 
+def _variables(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
+    """All environment variables, for an action that begins."""
+    return {name: row.value for name, row in reading.variables().items()}
+
+
+def _list_variables(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
+    """For an operator's tools (reference §5.2)."""
+    return [{"name": name, "value": row.value} for name, row in reading.variables().items()]
+
+
+def _get_variable(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """For an operator's tools; None when there is none."""
+    name = args.get("name")
+    value = reading.variable(name) if isinstance(name, str) and is_variable_name(name) else None
+    return None if value is None else {"name": name, "value": value}
+
+
+def _update_variables(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """An operator sets and removes environment variables; the names of those that are different now."""
+    changes = [VariableChange(change["name"], change.get("value")) for change in args["changes"]]
+    return list(update_variables(transaction, changes, transaction.usage.limits))
+
+
 FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/scheduler:pending": SystemQuery(_pending),
     "_system/scheduler:due": SystemQuery(_due),
@@ -193,6 +219,11 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/crons:next": SystemQuery(_next_cron),
     "_system/crons:start": SystemMutation(_start_crons),
     "_system/head:advance": SystemMutation(_advance),
+    VARIABLES: SystemQuery(_variables),
+    UPDATE_VARIABLES: SystemMutation(_update_variables),
+    "_system/cli/queryEnvironmentVariables": SystemQuery(_list_variables),
+    "_system/cli/queryEnvironmentVariables:default": SystemQuery(_list_variables),
+    "_system/cli/queryEnvironmentVariables:get": SystemQuery(_get_variable),
 }
 
 

@@ -21,8 +21,10 @@ import orjson
 from reactor.auth.identity import Identity
 from reactor.clock import Clock
 from reactor.database.database import Database
+from reactor.database.environment import VariableChange, update_variables
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.cron_rows import write_crons
+from reactor.execution.environment import Noted
 from reactor.execution.frames import Call, Kind, Outcome
 from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
@@ -34,6 +36,7 @@ from reactor.testing.manual_clock import AdvancingClock, MovableClock
 from reactor.values.value import Value, decode, encode
 
 Arguments = Mapping[str, Any]
+_BUILT_IN = {"CONVEX_CLOUD_URL": "http://127.0.0.1:3210", "CONVEX_SITE_URL": "http://127.0.0.1:3211"}
 
 
 class TestBackend:
@@ -52,18 +55,27 @@ class TestBackend:
         data: Path | str | None = None,
         clock: Clock | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """Load the project in `root` and push it. `data` is the database's folder; a temporary one without it.
 
-        Without a `clock` it is the machine's own, which `advance` sets forward.
+        `env` are environment variables to set first, so that the code finds them while it is loaded too. Without a
+        `clock` it is the machine's own, which `advance` sets forward.
         """
-        self.bundle = load_bundle(Path(root))
+        self._limits = limits
         self.clock = clock or AdvancingClock()
         self.log_lines: list[str] = []  # of all calls, in order; a test may clear it
         self._temporary = None if data is not None else tempfile.TemporaryDirectory(prefix="reactor-test-")
         folder = Path(data) if data is not None else Path(self._temporary.name)  # type: ignore[union-attr]
         folder.mkdir(parents=True, exist_ok=True)
         self._database = Database.open_writer(folder / "reactor.sqlite", clock=self.clock, boot="test", limits=limits)
+        try:
+            self._set_variables(env or {})
+            with self._database.snapshot() as snapshot:
+                self.bundle = load_bundle(Path(root), Noted(snapshot.variables(), _BUILT_IN))
+        except BaseException:
+            self._close_database()
+            raise
         guard = Guard(limits)
         guard.install()
         self._caller = FunctionCaller(self.bundle, limits, self.clock, guard=guard)
@@ -80,10 +92,17 @@ class TestBackend:
 
     def close(self) -> None:
         """Close the database, forget the project's modules, delete what was temporary."""
-        self._database.close()
         self.bundle.unload()
+        self._close_database()
+
+    def _close_database(self) -> None:
+        self._database.close()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def set_env(self, name: str, value: str | None) -> None:
+        """Set an environment variable, or remove it with None. Code that read it while it was loaded is not loaded again."""
+        self._set_variables({name: value})
 
     # ── calling functions ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,6 +214,17 @@ class TestBackend:
         return self._result(self.outcome(kind, f"_system/{name}", args, internal=True))
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _set_variables(self, variables: Mapping[str, str | None]) -> None:
+        batch = self._database.begin()
+        try:
+            transaction = batch.transaction("env")
+            update_variables(transaction, [VariableChange(*each) for each in variables.items()], self._limits)
+            transaction.release()
+        except BaseException:
+            batch.abandon()
+            raise
+        batch.commit()
 
     def _push(self) -> None:
         batch = self._database.begin()

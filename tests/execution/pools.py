@@ -22,7 +22,13 @@ from reactor.execution.pool import RunnerPool
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 LIMITS = replace(
-    DEFAULT_LIMITS, function_cpu=0.2, function_cpu_grace=0.1, mutation_wall=0.6, query_wall=0.8, action_wall=1.0
+    DEFAULT_LIMITS,
+    function_cpu=0.2,
+    function_cpu_grace=0.1,
+    mutation_wall=0.6,
+    query_wall=0.8,
+    action_wall=1.0,
+    array_length=1 << 20,  # some tests write for as long as something else takes
 )
 PATIENCE = 30.0  # seconds for anything a test waits for
 
@@ -259,7 +265,7 @@ class Pool:
     # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _call(self, kind: Any, path: str, args: dict[str, Any]) -> tuple[Call, asyncio.Future[Outcome]]:
-        call = Call(next(self._ids), kind, path, json.dumps(args).encode())
+        call = Call(next(self._ids), kind, path, json.dumps(args).encode(), internal=path.startswith("_system/"))
         answer = self._answers[call.id] = asyncio.get_running_loop().create_future()
         return call, answer
 

@@ -4,6 +4,8 @@ Importing this opens nothing and starts nothing.
 """
 
 from reactor.auth.identity import UserIdentity
+from reactor.auth.provider import CustomJwt, Oidc
+from reactor.definitions.auth_config import AuthConfig
 from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
 from reactor.definitions.function import (
     action,
@@ -27,12 +29,15 @@ __all__ = [
     "UNSET",
     "ActionCtx",
     "AppError",
+    "AuthConfig",
+    "CustomJwt",
     "Id",
     "Index",
     "IndexRange",
     "Int64",
     "Model",
     "MutationCtx",
+    "Oidc",
     "Page",
     "PaginationOpts",
     "QueryCtx",

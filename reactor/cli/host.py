@@ -25,6 +25,7 @@ from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, ReactorError, SchemaViolation
+from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import run_server
 from reactor.server.listening import Address
@@ -42,6 +43,7 @@ class HostOptions:
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
     types: bool = True  # write functions/_generated
+    private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
 
 
 class AddressTaken(ReactorError):
@@ -56,7 +58,10 @@ class Host:
     def __init__(self, options: HostOptions, terminal: Terminal) -> None:
         self._options = options
         self._terminal = terminal
-        self._application = Application(options.root, options.data, limits=options.limits, redact=not options.dev)
+        reach = Reach(private=options.dev, hosts=options.private_hosts)
+        self._application = Application(
+            options.root, options.data, limits=options.limits, redact=not options.dev, reach=reach
+        )
 
     async def serve(self) -> None:
         """Serve until SIGINT or SIGTERM. Raises ReactorError for what a person has to mend first."""

@@ -86,10 +86,13 @@ def dev(
 def serve(port: Port = 3210, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
     """Serve this project as it is now; clients are not told what went wrong inside a function."""
     root = _project_root()
-    limits = ProjectSettings.read(root).limits
+    settings = ProjectSettings.read(root)
+    options = HostOptions(
+        root, _absolute(data), host, port, settings.limits, dev=False, private_hosts=settings.private_hosts
+    )
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.INFO)
-    _run(Host(HostOptions(root, _absolute(data), host, port, limits, dev=False), terminal).serve(), interrupted=0)
+    _run(Host(options, terminal).serve(), interrupted=0)
 
 
 @app.command()

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from reactor.auth import provider
+from reactor.auth.provider import Provider
 from reactor.definitions.kinds import Kind, Visibility
 from reactor.values.validator import ObjectV, Validator, from_export, to_export
 
@@ -52,12 +54,14 @@ class Manifest:
 
     functions: tuple[FunctionManifest, ...] = ()
     tables: tuple[TableManifest, ...] = ()
+    auth: tuple[Provider, ...] = ()  # in the order in which they are asked
 
     def to_bytes(self) -> bytes:
         """The JSON text that `from_bytes` reads."""
         tree = {
             "functions": [_function_tree(each) for each in self.functions],
             "tables": [_table_tree(each) for each in self.tables],
+            "auth": [provider.to_tree(each) for each in self.auth],
         }
         return orjson.dumps(tree)
 
@@ -65,7 +69,11 @@ class Manifest:
     def from_bytes(cls, data: bytes) -> Manifest:
         """The Manifest that `to_bytes` wrote."""
         tree = orjson.loads(data)
-        return cls(tuple(map(_function, tree["functions"])), tuple(map(_table, tree["tables"])))
+        return cls(
+            tuple(map(_function, tree["functions"])),
+            tuple(map(_table, tree["tables"])),
+            tuple(map(provider.from_tree, tree["auth"])),
+        )
 
 
 def _function_tree(function: FunctionManifest) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reactor.auth.provider import Provider
 from reactor.definitions.manifest import FunctionManifest, Manifest, TableManifest
 from reactor.values.validator import AnyV, ObjectV, Validator, render_validator
 
@@ -20,7 +21,7 @@ class Change:
     """One thing that is added, removed or changed."""
 
     sign: str  # "+", "-" or "~"
-    what: str  # "table", "index", "field", "query", "mutation" or "action"
+    what: str  # "table", "index", "field", "query", "mutation", "action" or "auth provider"
     name: str  # as the developer writes it: `users`, `users.by_email`, `users:create`
     notes: tuple[str, ...] = ()  # what about it, a clause each
 
@@ -39,7 +40,7 @@ class DeployPlan:
         """What a deployment of `old` becomes when `new` is pushed."""
         tables = _by_name(old.tables), _by_name(new.tables)
         functions = _by_path(old.functions), _by_path(new.functions)
-        return cls((*_table_changes(*tables), *_function_changes(*functions)))
+        return cls((*_table_changes(*tables), *_function_changes(*functions), *_auth_changes(old.auth, new.auth)))
 
     @classmethod
     def first(cls, manifest: Manifest) -> DeployPlan:
@@ -161,3 +162,12 @@ def _rendered(validator: Validator | None) -> str:
     if isinstance(validator, ObjectV) and validator.table is not None:
         return f"a document of {validator.table}"
     return render_validator(validator if validator is not None else AnyV())
+
+
+# ── who may sign tokens ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _auth_changes(old: Sequence[Provider], new: Sequence[Provider]) -> Iterator[Change]:
+    """Keys and algorithms are not named: a provider that changes is one that goes and one that comes."""
+    yield from (Change("-", "auth provider", str(each)) for each in old if each not in new)
+    yield from (Change("+", "auth provider", str(each)) for each in new if each not in old)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from os import urandom
 from types import ModuleType
 
+from reactor.auth.provider import Provider
+from reactor.definitions import auth_config
 from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.manifest import Manifest
@@ -27,13 +29,14 @@ class Bundle:
     functions: FunctionRegistry
     modules: Mapping[str, ModuleType]  # of functions/, by their names below it
     importer: ProjectImporter
+    auth: tuple[Provider, ...] = ()  # of functions/auth_config.py
     warnings: tuple[str, ...] = ()  # sentences for the developer
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
     @property
     def manifest(self) -> Manifest:
         """What may be known of it outside of this process."""
-        return Manifest(tuple(definition.manifest for definition in self.functions), self.schema.manifest)
+        return Manifest(tuple(definition.manifest for definition in self.functions), self.schema.manifest, self.auth)
 
     def unload(self) -> None:
         """Take its modules and its importer out of the interpreter. What was loaded keeps working."""
@@ -57,6 +60,7 @@ def bundle_of(
         functions=FunctionRegistry(definitions),
         modules=modules,
         importer=importer,
+        auth=auth_config.providers_of(modules.get(auth_config.MODULE)),
         warnings=tuple(_warnings(modules)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import Verified
 from reactor.definitions.manifest import Manifest
 from reactor.execution.frames import Outcome
 
@@ -42,8 +43,8 @@ class Verbs(Protocol):
         """
         ...
 
-    def identify_user(self, token: str) -> Identity:
-        """Who a JWT names. Raises Unauthenticated."""
+    async def identify_user(self, token: str) -> Verified:
+        """Who a JWT names, and until when. Raises Unauthenticated; Overloaded when its issuer cannot be reached."""
         ...
 
     def request_name(self, call: int) -> str:

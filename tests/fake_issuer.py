@@ -104,8 +104,9 @@ class FakeIssuer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                issuer.asked.append(self.path)
-                issuer.answers.get(self.path, issuer._answer)(self)
+                path = self.path.partition("?")[0]
+                issuer.asked.append(path)
+                issuer.answers.get(path, issuer._answer)(self)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -142,6 +143,11 @@ class FakeIssuer:
         """A token for a user, as the provider would make it; claims that are None are left out."""
         return self.keys[0].token(self.claims(subject, lifetime=lifetime, **more))
 
+    def hand_out(self, make: Callable[[], str | None]) -> str:
+        """The address of an endpoint that gives a token (as a JSON string, or null) to whoever asks."""
+        self.answers["/token"] = lambda request: send_json(request, make())
+        return f"{self.url}/token"
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -167,6 +173,7 @@ def send_json(request: BaseHTTPRequestHandler, tree: Any) -> None:
     body = json.dumps(tree).encode()
     request.send_response(200)
     request.send_header("Content-Type", "application/json")
+    request.send_header("Access-Control-Allow-Origin", "*")
     request.send_header("Content-Length", str(len(body)))
     request.end_headers()
     request.wfile.write(body)

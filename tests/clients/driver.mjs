@@ -205,6 +205,19 @@ const DO = {
   actAs({ key, identity }, held) {
     held.client.setAdminAuth(key, identity ? decode(identity) : undefined);
   },
+  // As an application with an auth provider: `from` gives a token (JSON) each time it is asked.
+  setAuth({ client: name, from }, held) {
+    const fetchToken = async ({ forceRefreshToken }) => {
+      say({ event: "fetchToken", client: name, fresh: forceRefreshToken });
+      return await (await fetch(from)).json();
+    };
+    const told = (authenticated) => say({ event: "auth", client: name, authenticated });
+    held.client.setAuth(fetchToken, told);
+  },
+  useToken({ token }, held) {
+    if (held.client instanceof ConvexHttpClient) return held.client.setAuth(token);
+    return new Promise((confirmed) => held.client.setAuth(async () => token, confirmed)).then(() => undefined);
+  },
   signOut(_order, held) {
     (held.client instanceof ConvexClient ? held.client.client : held.client).clearAuth();
   },

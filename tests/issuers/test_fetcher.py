@@ -15,7 +15,7 @@ from reactor.limits import DEFAULT_LIMITS
 from tests.fake_issuer import FakeIssuer
 from tests.support import free_port
 
-FETCHER = HttpFetcher(Reach(private=True), replace(DEFAULT_LIMITS, keys_wait=0.5))
+FETCHER = HttpFetcher(Reach(private=True), DEFAULT_LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,8 @@ async def test_a_body_that_drips_is_given_up(issuer: FakeIssuer) -> None:
             pass
 
     issuer.answers["/slow"] = answer
-    await assert_fails(f"{issuer.url}/slow", "did not answer in 0.5 s", passing=True)
+    hasty = HttpFetcher(Reach(private=True), replace(DEFAULT_LIMITS, keys_wait=0.5))
+    await assert_fails(f"{issuer.url}/slow", "did not answer in 0.5 s", passing=True, fetcher=hasty)
 
 
 @pytest.mark.parametrize(

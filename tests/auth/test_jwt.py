@@ -502,6 +502,13 @@ def test_a_key_of_no_use_does_not_spoil_the_others(jwk: Any) -> None:
     assert [key.kid for key in keys(jwk, rsa_key()).keys] == ["rsa"]
 
 
+def test_a_key_set_has_a_largest_size() -> None:
+    most = [rsa_key().jwk(kid=str(number)) for number in range(100)]
+    assert len(keys(*most).keys) == 100
+    with pytest.raises(InvalidValue, match="more than 100 keys"):
+        keys(*most, rsa_key())
+
+
 def test_only_the_public_half_of_a_key_is_read() -> None:
     (key,) = keys(rsa_key().jwk(d="AAAA", p="x", q="y")).keys
     assert key.signed(b"message", rsa_key().sign(b"message"))

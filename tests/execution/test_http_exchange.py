@@ -125,7 +125,7 @@ async def test_past_its_time_a_handler_is_killed_and_the_next_has_a_new_process(
         first = await Fetch(pool, "/pid").body()
         outcome: Outcome = await Fetch(pool, "/asleep", 2).task
         assert outcome.failure is not None
-        assert outcome.failure.text == "Function execution timed out (maximum duration: 0.5s)"
+        assert outcome.failure.text.startswith("Function execution timed out (maximum duration: 0.5s)")
         assert await Fetch(pool, "/pid", 3).body() != first
 
 
@@ -139,6 +139,6 @@ async def test_a_request_that_waits_for_a_runner_is_given_up_with_its_client(tmp
         with pytest.raises(asyncio.CancelledError):
             await waiting.task
         assert isinstance(pool.pool, RunnerPool)
-        assert not pool.pool._actions._waiting
+        assert pool.pool._actions._queued == 0
         running.exchange.leave()
         await running.task

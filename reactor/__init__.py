@@ -10,6 +10,7 @@ from reactor.auth.provider import CustomJwt, Oidc
 from reactor.auth.webhook import Webhook, verify_webhook
 from reactor.definitions.auth_config import AuthConfig
 from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
+from reactor.definitions.cron import Crons
 from reactor.definitions.function import (
     action,
     internal_action,
@@ -34,6 +35,7 @@ __all__ = [
     "ActionCtx",
     "AppError",
     "AuthConfig",
+    "Crons",
     "CustomJwt",
     "HttpRouter",
     "Id",

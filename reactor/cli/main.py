@@ -97,8 +97,6 @@ def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0
     """Serve this project as it is now; clients are not told what went wrong inside a function."""
     root = project_root()
     settings = ProjectSettings.read(root)
-    terminal = Terminal(root)
-    terminal.log_from("reactor", logging.INFO)
     options = HostOptions(
         root,
         absolute(data),
@@ -110,6 +108,8 @@ def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0
         dev=False,
         private_hosts=settings.private_hosts,
     )
+    terminal = Terminal(root)
+    terminal.log_from("reactor", logging.INFO)
     run_to_end(Host(options, terminal).serve(), interrupted=0)
 
 

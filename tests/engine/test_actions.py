@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from reactor.clock import SystemClock
+from reactor.engine.call_log import CallLog
 from reactor.engine.engine import Engine
 from reactor.engine.function_log import FunctionLog
 from reactor.errors import Overloaded
@@ -29,7 +31,9 @@ class PretendPool:
 
 
 def engine_over(act: Callable[[Call, Nested], Awaitable[Outcome]]) -> tuple[Engine, PretendPool]:
-    engine, pool = Engine(DEFAULT_LIMITS, FunctionLog("test")), PretendPool(act)
+    clock = SystemClock()
+    functions = FunctionLog("test", CallLog(DEFAULT_LIMITS, clock), clock)
+    engine, pool = Engine(DEFAULT_LIMITS, functions, clock), PretendPool(act)
     engine.attach(pool)  # type: ignore[arg-type]
     return engine, pool
 

@@ -18,17 +18,20 @@ from reactor.application import Application
 from reactor.auth.identity import Identity
 from reactor.errors import BadRequest, CallerError, InvalidValue, Overloaded
 from reactor.execution.frames import Outcome
+from reactor.server.chunks import Chunks
 from reactor.server.errors import close_code
 from reactor.server.heartbeat import Heartbeat
 from reactor.server.socket import Socket
 from reactor.subscriptions.subscription import Observation, QueryKey, Subscription
 from reactor.sync.client_info import ClientInfo
 from reactor.sync.codec import (
+    CHUNK,
     PING,
     encode,
     encode_modification,
     encode_transition,
     failed_body,
+    frame_payload,
     parse,
     place,
     updated_body,
@@ -90,6 +93,7 @@ class SyncWorker:
         "_actions",
         "_application",
         "_blocked",
+        "_chunks",
         "_client",
         "_gang",
         "_heartbeat",
@@ -117,6 +121,7 @@ class SyncWorker:
         self._misses = 0  # refreshes in a row that found no common timestamp; 0 after each Transition
         self._gang = False  # a gang of ours is queued or running
         self._blocked = False  # a refresh is due once the socket is clear
+        self._chunks: Chunks | None = None  # a Transition that is only partly sent
         self.closing = False  # close was asked for; nothing is written any more
         heartbeat.add(self)
 
@@ -139,6 +144,9 @@ class SyncWorker:
 
     def cleared(self) -> None:
         """The socket took everything: whatever was held back may go."""
+        if self._chunks is not None:
+            self._send_chunks()
+            return
         if self._blocked:
             self._blocked = False
             self.touch()
@@ -180,6 +188,7 @@ class SyncWorker:
                 case CheckObserved(ts):
                     self._check_observed(ts)
                 case Tell(message):
+                    self._end_chunks()  # it is the last they hear
                     self._say(message)
                 case Close(code):
                     self._close(code)
@@ -289,7 +298,7 @@ class SyncWorker:
         session = self._session
         if self.closing or not session.ready:
             return
-        if not self._socket.clear:
+        if not self._socket.clear or self._chunks is not None:
             self._blocked = True
             return
         settled = True
@@ -317,7 +326,7 @@ class SyncWorker:
         session = self._session
         if self.closing or not session.ready:
             return
-        if not self._socket.clear:
+        if not self._socket.clear or self._chunks is not None:
             self._blocked = True
             return
         pairs = [(watched.query, seen.get(watched.subscription)) for watched in self._watched.values()]
@@ -377,14 +386,14 @@ class SyncWorker:
                 cache.frames[key] = frame
             query.sent = observation.digest
             query.journal = observation.journal
-            self._send(frame)
+            self._send_transition(frame)
             return
         modifications = [encode_modification(QueryRemoved(query_id)) for query_id in removed]
         for query, observation in changed:
             modifications.append(place(query.query_id, observation.told or self._tell(observation)))
             query.sent = observation.digest
             query.journal = observation.journal
-        self._send(ws_frame(encode_transition(start, end, modifications)))
+        self._send_transition(ws_frame(encode_transition(start, end, modifications)))
 
     def _tell(self, observation: Observation) -> bytes:
         """Spell what a run came to, once for all who watch it."""
@@ -407,9 +416,40 @@ class SyncWorker:
         self.said_at = self._loop.time()
         self._socket.send_frame(frame)
 
+    def _send_transition(self, frame: bytes) -> None:
+        if len(frame) > CHUNK and self._client.reads_chunks:
+            self._chunks = Chunks(frame_payload(frame), self._application.limits.socket_backlog)
+            self._send_chunks()
+        else:
+            self._send(frame)
+
+    def _send_chunks(self) -> None:
+        """Send what the socket takes of the Transition under way."""
+        chunks = self._chunks
+        assert chunks is not None
+        while not chunks.done and self._socket.clear:
+            self._send(chunks.next())
+        if chunks.done:
+            self._end_chunks()
+            if self._blocked and self._socket.clear:
+                self._blocked = False
+                self.touch()
+
+    def _end_chunks(self) -> None:
+        """No part is sent any more: responses that waited go now."""
+        if self._chunks is not None:
+            chunks, self._chunks = self._chunks, None
+            for frame in chunks.waiting:
+                self._send(frame)
+
     def _say(self, message: ServerMessage) -> None:
-        if not self.closing:
-            self._send(ws_frame(encode(message)))
+        if self.closing:
+            return
+        frame = ws_frame(encode(message))
+        if self._chunks is None:
+            self._send(frame)
+        elif not self._chunks.hold(frame):
+            self._close("SlowReader")
 
     def _close(self, code: str) -> None:
         if not self.closing:

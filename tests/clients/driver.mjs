@@ -82,7 +82,16 @@ function tapped(Socket, name) {
   return class extends Socket {
     constructor(...args) {
       super(...args);
-      this.addEventListener("message", (event) => say({ event: "wire", client: name, to: "client", message: outline(event.data) }));
+      let parts = "";
+      this.addEventListener("message", (event) => {
+        say({ event: "wire", client: name, to: "client", message: outline(event.data) });
+        const part = JSON.parse(event.data);
+        if (part.type !== "TransitionChunk") return;
+        parts += part.chunk;
+        if (part.partNumber + 1 < part.totalParts) return;
+        say({ event: "wire", client: name, to: "client", message: { ...outline(parts), parts: part.totalParts } });
+        parts = "";
+      });
       this.addEventListener("close", (event) => say({ event: "wire", client: name, to: "client", message: { type: "close", code: event.code, reason: event.reason } }));
     }
     send(data) {
@@ -192,6 +201,9 @@ const DO = {
   },
   query({ path, args }, held) {
     return held.client.query(reference(path), decode(args));
+  },
+  consistentQuery({ path, args }, held) {
+    return held.client.consistentQuery(reference(path), decode(args));
   },
   mutation({ path, args, optimistic: steps }, held) {
     return held.client.mutation(reference(path), decode(args), steps ? { optimisticUpdate: optimistic(steps) } : undefined);

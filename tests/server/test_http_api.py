@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from reactor.errors import BadRequest, Forbidden, NotFound, Overloaded
+from reactor.errors import BadRequest, Forbidden, NotFound, OutOfRetention, Overloaded
 from reactor.server.settings import ServerSettings
+from reactor.values.timestamp import encode_ts
 from tests.server.pretend import ADMIN_KEY, Asked, Running, failed, running, succeeded
 
 ENCODED = {"format": "convex_encoded_json"}
@@ -304,3 +305,71 @@ async def test_a_body_may_be_as_large_as_arguments_and_not_larger() -> None:
 
             assert error_of(await http.post("/api/query", content=drip())) == (413, "RequestTooLarge")
         assert len(server.verbs.asked) == 1
+
+
+# ── queries of one moment (reference §2.2, §2.3) ──────────────────────────────────────────────────────────────────────
+
+
+async def test_the_timestamp_offered_is_the_head() -> None:
+    async with running() as server:
+        response = await post(server, "/api/query_ts", {})
+        assert response.json() == {"ts": encode_ts(server.verbs.head)}
+
+
+async def test_a_query_can_be_asked_at_a_timestamp() -> None:
+    async with running() as server:
+        server.verbs.outcome = succeeded(b"1", "[LOG] 'x'")
+        body = {"path": "f", "args": [{"a": 1}], "ts": encode_ts(5), **ENCODED}
+        response = await post(server, "/api/query_at_ts", body)
+        assert server.verbs.asked == [Asked("query at 5", "f", {"a": 1}, None, False)]
+    assert response.json() == {"status": "success", "value": 1, "logLines": ["[LOG] 'x'"]}
+
+
+@pytest.mark.parametrize("ts", [{}, {"ts": None}, {"ts": 5}, {"ts": "5"}, {"ts": "AAAA"}])
+async def test_a_timestamp_that_is_none_is_refused(ts: dict[str, object]) -> None:
+    async with running() as server:
+        assert error_of(await post(server, "/api/query_at_ts", {"path": "f", **ts})) == (400, "BadJsonBody")
+        assert server.verbs.asked == []
+
+
+async def test_a_state_that_is_gone_is_503_and_no_invitation_to_try_again() -> None:
+    """Reference §2.2: "503 … out of retention"; the same request can never succeed, so no Retry-After."""
+    async with running() as server:
+        server.verbs.outcome = OutOfRetention("It has changed since")
+        response = await post(server, "/api/query_at_ts", {"path": "f", "ts": encode_ts(5)})
+        assert error_of(response) == (503, "OutOfRetention")
+        assert "retry-after" not in response.headers
+
+
+async def test_a_batch_answers_each_query_in_its_own_format() -> None:
+    async with running() as server:
+        server.verbs.outcome = succeeded(b'{"$integer":"KgAAAAAAAAA="}')
+        queries = [{"path": "f", "args": {"a": 1}, **ENCODED}, {"path": "g", "format": "json"}]
+        response = await post(server, "/api/query_batch", {"queries": queries}, authorization=f"Convex {ADMIN_KEY}")
+        assert [(asked.path, asked.args, asked.internal) for asked in server.verbs.asked] == [
+            ("f", {"a": 1}, True),
+            ("g", {}, True),
+        ]
+    encoded = {"status": "success", "value": {"$integer": "KgAAAAAAAAA="}}
+    assert response.json() == {"results": [encoded, {"status": "success", "value": "42"}]}
+
+
+async def test_a_failed_query_of_a_batch_is_a_result_like_the_others() -> None:
+    async with running() as server:
+        server.verbs.outcome = failed("AppError", "Uncaught ConvexError: x\n", b'"x"')
+        response = await post(server, "/api/query_batch", {"queries": [{"path": "f"}]})
+        (result,) = response.json()["results"]
+        assert (response.status_code, result["status"], result["errorData"]) == (200, "error", "x")
+
+
+async def test_a_query_of_a_batch_that_was_not_run_refuses_the_batch() -> None:
+    async with running() as server:
+        server.verbs.outcome = failed("ExpiredInQueue", "too much", retry=True)
+        response = await post(server, "/api/query_batch", {"queries": [{"path": "f"}]})
+        assert error_of(response) == (503, "ExpiredInQueue")
+
+
+@pytest.mark.parametrize("body", [{}, {"queries": None}, {"queries": {}}, {"queries": [{}]}, {"queries": [1]}])
+async def test_a_batch_without_queries_is_refused(body: object) -> None:
+    async with running() as server:
+        assert error_of(await post(server, "/api/query_batch", body)) == (400, "BadJsonBody")

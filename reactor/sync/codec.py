@@ -332,7 +332,7 @@ def ws_frame(payload: bytes) -> bytes:
     """An unmasked WebSocket text message (RFC 6455 §5.2) as a server sends it: one frame, several if it is large."""
     if len(payload) <= FRAGMENT:
         return _frame_head(0x81, len(payload)) + payload
-    parts = []
+    parts: list[bytes] = []
     for start in range(0, len(payload), FRAGMENT):
         piece = payload[start : start + FRAGMENT]
         opcode = 0 if start else 1  # continuation, text

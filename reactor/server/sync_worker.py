@@ -378,7 +378,7 @@ class SyncWorker:
         start, removed = session.advance(end)
         if len(changed) == 1 and not removed:
             query, observation = changed[0]
-            key = (start, end, query.query_id, observation.digest, observation.journal)
+            key = (*start.key, *end.key, query.query_id, observation.digest, observation.journal)
             frame = cache.frames.get(key)
             if frame is None:
                 body = observation.told or self._tell(observation)

@@ -7,11 +7,14 @@ import json
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from reactor.errors import BadRequest, Forbidden, NotFound, OutOfRetention, Overloaded
 from reactor.server.settings import ServerSettings
+from reactor.values.int64 import Int64
 from reactor.values.timestamp import encode_ts
+from reactor.values.value import Value, encode, to_clean_json
 from tests.server.pretend import ADMIN_KEY, Asked, Running, failed, running, succeeded
 
 ENCODED = {"format": "convex_encoded_json"}
@@ -373,3 +376,15 @@ async def test_a_query_of_a_batch_that_was_not_run_refuses_the_batch() -> None:
 async def test_a_batch_without_queries_is_refused(body: object) -> None:
     async with running() as server:
         assert error_of(await post(server, "/api/query_batch", body)) == (400, "BadJsonBody")
+
+
+@pytest.mark.parametrize(
+    "value", [None, 1.0, -2.5, 1e300, 1e-7, "$", 'a"$b', "ä", {"a$": [1, {"b": "$integer"}]}, Int64(7), b"x", -0.0]
+)
+async def test_plain_json_is_the_encoded_value_without_its_special_forms(value: Value) -> None:
+    """What needs no other spelling is handed on as it came; it must be what spelling it again would give."""
+    async with running() as server:
+        server.verbs.outcome = succeeded(encode(value))
+        response = await post(server, "/api/query", {"path": "f", "format": "json"})
+    expected = orjson.dumps(to_clean_json(value))
+    assert response.content == b'{"status":"success","value":%b}' % expected

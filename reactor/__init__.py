@@ -6,8 +6,11 @@ Importing this opens nothing and starts nothing.
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from reactor.auth.identity import UserIdentity
+from reactor.auth.provider import CustomJwt, Oidc
 from reactor.auth.webhook import Webhook, verify_webhook
+from reactor.definitions.auth_config import AuthConfig
 from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
+from reactor.definitions.cron import Crons
 from reactor.definitions.function import (
     action,
     internal_action,
@@ -31,6 +34,9 @@ __all__ = [
     "UNSET",
     "ActionCtx",
     "AppError",
+    "AuthConfig",
+    "Crons",
+    "CustomJwt",
     "HttpRouter",
     "Id",
     "Index",
@@ -39,6 +45,7 @@ __all__ = [
     "JSONResponse",
     "Model",
     "MutationCtx",
+    "Oidc",
     "Page",
     "PaginationOpts",
     "QueryCtx",

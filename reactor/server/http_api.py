@@ -103,7 +103,7 @@ class HttpApi:
             try:
                 body = b"" if request.method == "GET" else await read_body(request, self._most)
                 call = reader(request, body)
-                caller = caller_of(request, self._verbs)
+                caller = await caller_of(request, self._verbs)
                 outcome = await verb(call.path, call.args, caller.identity, internal=caller.admin)
                 refused = _refused(outcome)
                 return refused or _json(self._result(outcome, call.spell, self._request_id(request, outcome)))
@@ -124,7 +124,7 @@ class HttpApi:
             body = await read_body(request, self._most)
             call = _from_body(request, body)
             ts = _timestamp_in(body)
-            caller = caller_of(request, self._verbs)
+            caller = await caller_of(request, self._verbs)
             outcome = await self._verbs.call_query_at(call.path, call.args, caller.identity, ts, internal=caller.admin)
             refused = _refused(outcome)
             return refused or _json(self._result(outcome, call.spell, self._request_id(request, outcome)))
@@ -134,7 +134,7 @@ class HttpApi:
     async def _query_batch(self, request: Request) -> Response:
         try:
             calls = _queries_in(request, await read_body(request, self._most))
-            caller = caller_of(request, self._verbs)
+            caller = await caller_of(request, self._verbs)
             outcomes = await self._verbs.call_queries(
                 [(call.path, call.args) for call in calls], caller.identity, internal=caller.admin
             )

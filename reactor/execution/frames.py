@@ -350,10 +350,13 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AnyFrame).decode
 
 
-def pack(frame: AnyFrame) -> bytes:
-    """The bytes of a frame: four bytes of length (little endian), then MessagePack."""
-    body = _encode(frame)
-    return len(body).to_bytes(4, "little") + body
+def pack(*frames: AnyFrame) -> bytes:
+    """The bytes of frames: for each four bytes of length (little endian), then MessagePack."""
+    packed: list[bytes] = []
+    for frame in frames:
+        body = _encode(frame)
+        packed += (len(body).to_bytes(4, "little"), body)
+    return b"".join(packed)
 
 
 _encode_outcome = msgspec.msgpack.Encoder().encode

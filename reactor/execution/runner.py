@@ -56,11 +56,14 @@ class Runner:
 
     # ── talking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def send(self, frame: AnyFrame) -> None:
-        """Send a frame, now or as soon as the process reads. To a dead process: forgotten, its death is reported."""
+    def send(self, *frames: AnyFrame) -> None:
+        """Send frames, now or as soon as the process reads. To a dead process: forgotten, its death is reported.
+
+        Frames sent together wake the process once.
+        """
         if self.status is not None:
             return
-        data = pack(frame)
+        data = pack(*frames)
         if self._unsent:
             self._unsent += data
             return

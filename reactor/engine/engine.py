@@ -24,7 +24,7 @@ from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.errors import Overloaded
-from reactor.execution.frames import Batch, Call, Outcome
+from reactor.execution.frames import Batch, Call, Failure, Outcome
 from reactor.execution.pool import RunnerPool
 from reactor.footprint.commit import Commit
 from reactor.footprint.key_range import KeyRange
@@ -140,10 +140,10 @@ class Engine:
         self.pool.submit_mutation(call)
 
     def submit_action(
-        self, path: str, args: bytes, identity: bytes | None, done: Done, *, internal: bool = False
+        self, path: str, args: bytes, identity: bytes | None, done: Done, *, internal: bool = False, depth: int = 0
     ) -> None:
         """Run an action; `done` is called once when it ends. Ended early by `close`, it is never called."""
-        call = Call(self._call_id(), "action", path, args, identity, internal)
+        call = Call(self._call_id(), "action", path, args, identity, internal, depth=depth)
         task = asyncio.get_running_loop().create_task(self._act(call, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -175,7 +175,9 @@ class Engine:
         self.submit_mutation(path, args, identity, done, internal=internal, job=job)
         return await answer
 
-    async def action(self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False) -> Outcome:
+    async def action(
+        self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False, depth: int = 0
+    ) -> Outcome:
         """`submit_action`, awaited."""
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
@@ -183,7 +185,7 @@ class Engine:
             if not answer.done():
                 answer.set_result(outcome)
 
-        self.submit_action(path, args, identity, done, internal=internal)
+        self.submit_action(path, args, identity, done, internal=internal, depth=depth)
         return await answer
 
     # ── live queries ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -326,7 +328,10 @@ class Engine:
                 return
 
     async def _act(self, call: Call, done: Done) -> None:
-        outcome = await self.pool.run_action(call, self._nested)
+        try:
+            outcome = await self.pool.run_action(call, self._nested)
+        except Overloaded as overload:
+            outcome = Outcome(call.id, None, Failure(overload.code, str(overload), retry=True))
         self._ended(call.path, outcome)
         done(outcome)
 
@@ -338,7 +343,7 @@ class Engine:
             case "mutation":
                 return await self.mutation(call.path, call.args, call.identity, internal=True)
             case "action":
-                return await self.action(call.path, call.args, call.identity, internal=True)
+                return await self.action(call.path, call.args, call.identity, internal=True, depth=call.depth)
 
 
 def _call(call_id: int, run: Run) -> Call:
@@ -355,4 +360,5 @@ def _observe(outcome: Outcome, ts: int) -> Observation:
         outcome.identity_read,
         outcome,
         failed=outcome.failure is not None,
+        size=len(outcome.value or b"") + sum(map(len, outcome.log_lines)),
     )

@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from reactor.errors import Overloaded
+import msgspec
+
+from reactor.errors import LimitExceeded, Overloaded
 from reactor.execution import frames
 from reactor.execution.blame import blame, crashed
 from reactor.execution.frames import AnyFrame, Call, Failure, Outcome
@@ -32,6 +34,7 @@ class _Run:
     nested: Nested
     done: asyncio.Future[Outcome]
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # its nested calls; each removes itself
+    awaited: int = 0  # of those, actions: while there are any, others may have its place
 
 
 class ActionPool:
@@ -58,7 +61,10 @@ class ActionPool:
         run = _Run(call, nested, asyncio.get_running_loop().create_future())
         if len(self._waiting) >= self._limits.action_queue:
             raise Overloaded("TooManyConcurrentRequests", "Too many actions are waiting to run, try again later")
-        self._waiting.append(run)
+        if call.depth:  # somebody holds a runner for it
+            self._waiting.appendleft(run)
+        else:
+            self._waiting.append(run)
         self._dispatch()
         try:
             return await run.done
@@ -91,12 +97,17 @@ class ActionPool:
         while self._waiting and self._nursery is not None and self._nursery.alive:
             if self._idle:
                 runner = self._idle.pop()
-            elif len(self._busy) < self._limits.action_runners:
+            elif self._working < self._limits.action_runners:
                 runner = self._nursery.launch("action", self)
             else:
                 return
             run = self._busy[runner] = self._waiting.popleft()
             runner.send(frames.RunAction(run.call))
+
+    @property
+    def _working(self) -> int:
+        """Actions that run and wait for no other: were the waiting ones counted, all could wait for a free runner."""
+        return sum(not run.awaited for run in self._busy.values())
 
     def _forget(self, run: _Run) -> None:
         """The caller waits no longer: nothing of the run may go on."""
@@ -114,7 +125,11 @@ class ActionPool:
         """RunnerOwner: the action is done, or wants something of the server."""
         match frame:
             case frames.ActionDone(outcome=outcome, reusable=reusable):
-                run = self._busy.pop(runner)
+                run = self._busy.get(runner)
+                if run is None or run.call.id != outcome.call:  # a fork of it that ran on, for instance
+                    runner.babbled(f"the end of call {outcome.call}")
+                    return
+                del self._busy[runner]
                 _resolve(run, outcome)
                 if not reusable or runner in self._retired:
                     self._retired.add(runner)
@@ -123,7 +138,10 @@ class ActionPool:
                     self._idle.append(runner)
                 self._dispatch()
             case frames.Nested(number=number, call=call):
-                run = self._busy[runner]
+                run = self._busy.get(runner)
+                if run is None:
+                    runner.babbled(f"a call of {call.path}")
+                    return
                 task = asyncio.get_running_loop().create_task(self._carry_out(runner, run, number, call))
                 run.tasks.add(task)
                 task.add_done_callback(run.tasks.discard)
@@ -132,13 +150,26 @@ class ActionPool:
 
     async def _carry_out(self, runner: Runner, run: _Run, number: int, call: Call) -> None:
         try:
-            outcome = await run.nested(call)
+            outcome = await (self._awaited(run, call) if call.kind == "action" else run.nested(call))
         except Overloaded as overload:
             outcome = Outcome(call.id, None, Failure(overload.code, str(overload), retry=True))
         except Exception:  # noqa: BLE001  # a bug of ours must not leave the action waiting for ever
             _log.exception("a nested call failed in the server", extra={"path": call.path})
             outcome = Outcome(call.id, None, Failure("InternalServerError", "Your request couldn't be completed."))
         runner.send(frames.NestedDone(number, outcome))
+
+    async def _awaited(self, run: _Run, call: Call) -> Outcome:
+        """An action that another waits for. The chain has an end; its members do not use up the runners."""
+        depth = run.call.depth + 1
+        if depth > self._limits.nested_calls:
+            text = f"Uncaught LimitExceeded: Actions call each other more than {self._limits.nested_calls} deep. "
+            text += "The setting is `nested_calls` in [tool.reactor.limits].\n"
+            return Outcome(call.id, None, Failure(LimitExceeded.tag, text))
+        run.awaited += 1
+        try:
+            return await run.nested(msgspec.structs.replace(call, depth=depth))
+        finally:
+            run.awaited -= 1
 
     def runner_ended(self, runner: Runner) -> None:
         """RunnerOwner: answer what it ran."""

@@ -41,6 +41,7 @@ class Call(Part, frozen=True):
     session: str | None = None  # with `request`: the de-dup key of a socket mutation (engine A13)
     request: int | None = None
     job: str | None = None  # id of the scheduled job this call carries out (engine D8)
+    depth: int = 0  # actions that wait for this action
 
 
 class Failure(Part, frozen=True):

@@ -120,7 +120,10 @@ class ReaderSet:
         self.held = True
         if self._busy:
             self._quiet = asyncio.get_running_loop().create_future()
-            await self._quiet
+            try:
+                await self._quiet
+            finally:  # waited no longer: nobody to tell
+                self._quiet = None
 
     def resume(self) -> None:
         """End of hold()."""
@@ -142,6 +145,9 @@ class ReaderSet:
 
     def runner_said(self, runner: Runner, frame: AnyFrame) -> None:
         """RunnerOwner: a batch is done, or could not be run."""
+        if runner not in self._busy:
+            runner.babbled(type(frame).__name__)
+            return
         batch = self._take(runner)
         match frame:
             case frames.QueriesDone(ts=ts, outcomes=outcomes):
@@ -163,9 +169,8 @@ class ReaderSet:
 
     def _take(self, runner: Runner) -> _Batch:
         batch = self._busy.pop(runner)
-        if not self._busy and self._quiet is not None:
+        if not self._busy and self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
-            self._quiet = None
         return batch
 
     def runner_ended(self, runner: Runner) -> None:

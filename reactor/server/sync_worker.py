@@ -251,6 +251,9 @@ class SyncWorker:
         if failure is None:
             assert outcome.value is not None
             self._say(ActionSucceeded(request, outcome.value, lines))
+        elif failure.retry:
+            self._close(failure.code)
+            return
         else:
             text = error_message(self._application.request_name(outcome.call), failure, redact)
             self._say(ActionFailed(request, text, failure.data, lines))

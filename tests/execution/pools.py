@@ -7,11 +7,13 @@ import itertools
 import json
 import os
 import textwrap
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from reactor.clock import SystemClock
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
@@ -280,6 +282,8 @@ class Pool:
         return await self.pool.run_action(call, self._nested)
 
     async def _nested(self, call: Call) -> Outcome:
+        if call.kind == "action":
+            return await self.pool.run_action(structs.replace(call, id=next(self._ids)), self._nested)
         args = json.loads(call.args)
         if isinstance(args, list):
             (args,) = args
@@ -296,9 +300,15 @@ def value_of(outcome: Outcome) -> Any:
 
 
 @asynccontextmanager
-async def running_pool(folder: Path, limits: Limits = LIMITS, start_method: str | None = None) -> AsyncIterator[Pool]:
-    """A started pool; at the end it is stopped and has kept its contract."""
+async def running_pool(
+    folder: Path,
+    limits: Limits = LIMITS,
+    start_method: str | None = None,
+    prepare: Callable[[Pool], None] = lambda _: None,
+) -> AsyncIterator[Pool]:
+    """A started pool; at the end it is stopped and has kept its contract. `prepare` may write more functions."""
     pool = Pool(folder, limits, start_method)
+    prepare(pool)
     try:
         async with asyncio.timeout(PATIENCE):
             pool.nursery = await pool.pool.load(pool.root)

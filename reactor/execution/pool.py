@@ -177,9 +177,12 @@ class RunnerPool:
         """Mutations submitted and not answered: the length of the writer's queue."""
         return self._lane.outstanding
 
-    def submit_queries(self, batch_id: int, calls: Sequence[Call], min_ts: int) -> bool:
-        """Run the calls in one snapshot not older than `min_ts`. False when no reader is free: keep them."""
-        return self._readers.submit(batch_id, calls, min_ts)
+    def submit_queries(self, batch_id: int, calls: Sequence[Call], min_ts: int, *, whole: bool = False) -> bool:
+        """Run the calls in one snapshot not older than `min_ts`. False when no reader is free: keep them.
+
+        `whole`: they are of use only together, so they may take as long as one query may.
+        """
+        return self._readers.submit(batch_id, calls, min_ts, whole=whole)
 
     @property
     def readers_idle(self) -> int:

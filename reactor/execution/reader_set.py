@@ -74,13 +74,13 @@ class ReaderSet:
         """The readers that run something, retired ones included."""
         return list(self._busy)
 
-    def submit(self, batch_id: int, calls: Sequence[Call], min_ts: int) -> bool:
-        """Run the calls in one snapshot not older than `min_ts`. False when no reader is free."""
+    def submit(self, batch_id: int, calls: Sequence[Call], min_ts: int, *, whole: bool = False) -> bool:
+        """Run the calls in one snapshot not older than `min_ts`, all of them if `whole`. False when no reader is free."""
         if self.held or not self._idle:
             return False
         runner = self._idle.pop()
         self._busy[runner] = _Batch(batch_id, min_ts, calls)
-        runner.send(frames.Queries(batch_id, min_ts, list(calls)))
+        runner.send(frames.Queries(batch_id, min_ts, list(calls), whole))
         return True
 
     # ── who reads ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -331,6 +331,11 @@ class SyncWorker:
         if changed or session.owes:
             self._transition(ts, changed, cache)
 
+    def scattered(self) -> None:
+        """A reader died in the gang, or had no time for all of it: the next refresh may ask for another."""
+        self._gang = False
+        self.touch()
+
     def _common_timestamp(self) -> int | None:
         """A batch end inside the interval of every query, not below what the client was shown; None if none is found.
 

@@ -100,6 +100,15 @@ async def test_a_reader_starts_no_further_query_when_its_batch_has_taken_long(tm
         assert len(pool.unrun) == 3 + 2 + 1, "each batch ran one and gave the rest back"
 
 
+async def test_a_set_that_is_of_use_only_whole_is_run_whole(tmp_path: Path) -> None:
+    async with running_pool(tmp_path, replace(LIMITS, reader_batch_time=0.0)) as pool:
+        pairs = [pool._call("query", "notes:one", {}) for _ in range(5)]
+        assert pool.pool.submit_queries(1, [call for call, _ in pairs], pool.head, whole=True)
+        outcomes = await asyncio.gather(*(answer for _, answer in pairs))
+        assert pool.unrun == []
+        assert len({outcome.ts for outcome in outcomes}) == 1
+
+
 async def test_a_busy_reader_is_not_given_more_and_says_when_it_is_free(tmp_path: Path) -> None:
     async with running_pool(tmp_path) as pool:
         assert pool.pool.readers_idle == LIMITS.readers
@@ -648,6 +657,8 @@ async def test_actions_that_call_each_other_without_end_are_ended(tmp_path: Path
 
 
 async def test_a_pool_stops_while_a_checkpoint_waits_for_a_query(tmp_path: Path) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
     async with running_pool(tmp_path, replace(LIMITS, wal_soft=1, wal_hard=1, query_wall=30.0)) as pool:
         pool.ask("bad:as_query", how="asleep")
         pool.ask("bad:as_query", how="asleep")
@@ -655,3 +666,4 @@ async def test_a_pool_stops_while_a_checkpoint_waits_for_a_query(tmp_path: Path)
         await until(lambda: pool.pool._readers.held)
         async with asyncio.timeout(5):
             await pool.pool.stop()
+    assert complaints == []

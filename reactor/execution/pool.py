@@ -17,7 +17,7 @@ from typing import Protocol
 
 from reactor.clock import Clock
 from reactor.definitions.manifest import Manifest
-from reactor.errors import SchemaViolation, StorageError
+from reactor.errors import BundleBroken, SchemaViolation, StorageError
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
@@ -133,14 +133,14 @@ class RunnerPool:
             try:
                 await self._lane.open(nursery, fitting=_unchanged_tables(old, nursery))
             except BaseException:
-                await self._go_back(old)
+                await self._go_back()
                 await self.discard(nursery)
                 raise
 
-    async def _go_back(self, old: Nursery) -> None:
+    async def _go_back(self) -> None:
         try:
-            await self._lane.open(old)
-        except (StorageError, WriterDied, SchemaViolation) as error:
+            await self._lane.open(await self.living_nursery())  # what killed the push may have killed the old one too
+        except (StorageError, WriterDied, SchemaViolation, BundleBroken) as error:
             self._lane.fail(error)
 
     async def discard(self, nursery: Nursery) -> None:

@@ -511,6 +511,16 @@ async def test_a_writer_killed_in_its_push_leaves_old_or_new_and_the_push_succee
 # ── without fork ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+async def test_a_push_that_failed_goes_back_even_if_the_old_nursery_died_meanwhile(tmp_path: Path) -> None:
+    async with running_pool(tmp_path) as pool:
+        await pool.pool._lane.close()
+        os.kill(pool.nursery._process.pid, signal.SIGKILL)
+        await pool.nursery.ended()
+        await pool.pool._go_back()
+        assert not pool.pool.failed.done()
+        assert value_of(await pool.mutate("notes:add", text="a")) == "a"
+
+
 async def test_everything_works_with_spawned_runners_too(tmp_path: Path) -> None:
     async with running_pool(tmp_path, start_method="spawn") as pool:
         answers = [pool.mutate("notes:add", text=str(number)) for number in range(20)]

@@ -6,28 +6,55 @@ import asyncio
 import logging
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import Verified
 from reactor.clock import Clock, SystemClock
+from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.engine.call_log import CallLog, Stretch
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
-from reactor.errors import BadRequest, Unauthenticated
-from reactor.execution.frames import Outcome
+from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
+from reactor.execution.frames import HttpRequest, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
+from reactor.execution.system_functions import UPDATE_VARIABLES
 from reactor.footprint.write_log import WriteLog
+from reactor.issuers.authenticator import Authenticator
+from reactor.issuers.fetcher import HttpFetcher
+from reactor.issuers.reach import PUBLIC, Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
 from reactor.storage.lock import FileLock
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
-from reactor.values.value import decode
+from reactor.values.value import Value, decode, encode
 
 DATABASE = "reactor.db"
 
 _log = logging.getLogger("reactor")
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where clients find this server, and its HTTP routes: what CONVEX_CLOUD_URL and CONVEX_SITE_URL say."""
+
+    cloud: str
+    site: str
+
+    @classmethod
+    def at(cls, host: str, port: int, site_port: int | None) -> Origins:
+        """Of a server that listens there, seen from the same machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return cls(f"http://{host}:{port}", f"http://{host}:{site_port}" if site_port else f"http://{host}:{port}/http")
+
+
+DEFAULT_ORIGINS = Origins.at("127.0.0.1", 3210, 3211)
 
 
 class Application:
@@ -44,7 +71,9 @@ class Application:
         limits: Limits = DEFAULT_LIMITS,
         clock: Clock | None = None,
         redact: bool = False,
+        reach: Reach = PUBLIC,
         start_method: str | None = None,
+        origins: Origins = DEFAULT_ORIGINS,
     ) -> None:
         self.root = root
         self.data = data
@@ -52,8 +81,11 @@ class Application:
         self.redact = redact
         self._clock = clock or SystemClock()
         self._start_method = start_method
-        self._functions = FunctionLog(secrets.token_hex(8))  # named, so that no two servers' request ids are alike
-        self._engine = Engine(limits, self._functions)
+        self._origins = origins
+        self._calls = CallLog(limits, self._clock)
+        # Named, so that no two servers' request ids are alike
+        self._functions = FunctionLog(secrets.token_hex(8), self._calls, self._clock)
+        self._engine = Engine(limits, self._functions, self._clock)
         self._pool: RunnerPool | None = None  # set by start
         self._lock: FileLock | None = None  # held from start to stop
         self._runtime: tempfile.TemporaryDirectory[str] | None = None
@@ -61,6 +93,7 @@ class Application:
         self._manifest = Manifest((), ())  # set by start and deploy
         self._by_path: dict[str, FunctionManifest] = {}
         self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
+        self._authenticator = Authenticator(HttpFetcher(reach, limits), self._clock, limits)
         self._admin_key: AdminKey | None = None
         self._deploying = asyncio.Lock()
 
@@ -77,6 +110,7 @@ class Application:
         self._lock = FileLock.take(self.data / f"{DATABASE}.server", "server")
         try:
             self._admin_key = AdminKey.at(self.data)
+            await self._calls.open(self.data)
             self._runtime = tempfile.TemporaryDirectory(prefix="reactor-")
             pool = self._pool = RunnerPool(
                 database=self.data / DATABASE,
@@ -85,6 +119,7 @@ class Application:
                 clock=self._clock,
                 listener=self._engine,
                 start_method=self._start_method,
+                built_in={"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site},
             )
             self._engine.attach(pool)
             nursery = await pool.load(self.root)
@@ -115,6 +150,7 @@ class Application:
     async def stop(self) -> None:
         """Finish what is running, as far as it ends soon, and let the data folder go."""
         await self._scheduler.stop()
+        await self._authenticator.close()
         await self._engine.close()
         await self._release()
 
@@ -122,6 +158,7 @@ class Application:
         if self._pool is not None:
             await self._pool.stop()
             self._pool = None
+        await self._calls.close()
         if self._runtime is not None:
             self._runtime.cleanup()
             self._runtime = None
@@ -131,6 +168,7 @@ class Application:
 
     def _publish(self, manifest: Manifest) -> None:
         self._manifest = manifest
+        self._authenticator.configure(manifest.auth)
         self._by_path = {f.python_path: f for f in manifest.functions} | {f.path: f for f in manifest.functions}
 
     # ── what is known ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -155,6 +193,11 @@ class Application:
     def head(self) -> int:
         """The newest committed timestamp."""
         return self._engine.head
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, by the wall clock."""
+        return self._clock.now_ns() / 1e9
 
     @property
     def log(self) -> WriteLog:
@@ -204,10 +247,56 @@ class Application:
             case _:
                 return await self.call_query(path, args, identity, internal=internal)
 
+    def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:
+        """Have the project's HTTP routes answer a request; `name` is what logs call it."""
+        exchange = HttpExchange(request)
+        self._engine.submit_http(name, _key(identity), exchange)
+        return exchange
+
     def _kind_of(self, path: str) -> str | None:
         module, _, name = path.rpartition(":")
         found = self._by_path.get(f"{module.removesuffix('.js')}:{name}" if module else f"{name}:default")
         return None if found is None else found.kind
+
+    # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
+        """Function calls that ended, from the cursor on; see CallLog.read."""
+        return await self._calls.read(cursor, limit, wait)
+
+    # ── environment variables ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def change_variables(self, changes: Sequence[VariableChange]) -> None:
+        """Set and remove environment variables, all or none; queries that read one run again.
+
+        What the code read while it was imported makes it be imported again. Raises BadRequest for a name or value that
+        cannot be, and for code that does not load with the new values: they are stored then, and the old code goes on.
+        """
+        told: list[Value] = [
+            {"name": name} if value is None else {"name": name, "value": value} for name, value in changes
+        ]
+        outcome = await self._engine.mutation(UPDATE_VARIABLES, encode({"changes": told}), None, internal=True)
+        failure = outcome.failure
+        if failure is not None:
+            if failure.retry:
+                raise Overloaded(failure.code, failure.text)
+            raise BadRequest(failure.code, failure.text.strip())
+        assert outcome.value is not None
+        changed = cast("list[str]", decode(outcome.value))
+        if self.pool.imported_with(changed):
+            await self._import_again()
+
+    async def _import_again(self) -> None:
+        try:
+            await self.deploy()
+        except (BundleBroken, SchemaViolation) as error:
+            _log.error("the code does not load with the environment as it is now", exc_info=error)
+            raise BadRequest(
+                "EnvironmentBreaksCode",
+                "The change is stored, but the code does not load with it; what ran before runs on. "
+                f"The server's log has the traceback of this {type(error).__name__}.",
+            ) from None
+        _log.warning("environment variables that the code reads when imported have changed: it was loaded again")
 
     # ── sockets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -222,12 +311,9 @@ class Application:
             raise BadRequest("HeaderParseFailure", "The identity to act as must be an object")
         return Identity.from_attributes(attributes, acting_as=True)
 
-    def identify_user(self, token: str) -> Identity:
-        """Who a token names. Raises Unauthenticated: no provider can be configured yet."""
-        del token
-        raise Unauthenticated(
-            "NoAuthProvider", "No auth provider found matching the given token. Check functions/auth_config.py"
-        )
+    async def identify_user(self, token: str) -> Verified:
+        """Who a token names; see Authenticator.identify."""
+        return await self._authenticator.identify(token)
 
     def submit_mutation(
         self,

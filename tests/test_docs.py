@@ -14,6 +14,7 @@ from typer.main import get_command
 
 import codegen
 from codegen import typescript
+from reactor.auth.identity import Identity
 from reactor.cli.main import app
 from reactor.cli.settings import ProjectSettings
 from reactor.limits import DEFAULT_LIMITS
@@ -52,6 +53,63 @@ def test_the_readmes_functions_do_what_they_say(tmp_path: Path) -> None:
         backend.close()
 
 
+GUIDE = (ROOT / "docs" / "scheduling.md").read_text() + (ROOT / "docs" / "actions.md").read_text()
+GUIDE_SCHEMA = """# schema.py
+from reactor import Index, Table
+
+
+class Reminder(Table, name="reminders"):
+    text: str
+    rung: bool = False
+    by_rung = Index("rung")
+"""
+
+
+def write_out(found: list[str], folder: Path) -> Path:
+    for snippet in found:
+        name = re.match(r"# (\S+)", snippet)
+        assert name, snippet
+        path = folder / name[1]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(snippet)
+    return folder
+
+
+def test_the_guides_functions_crons_and_test_do_what_they_say(tmp_path: Path) -> None:
+    root = write_out([GUIDE_SCHEMA, *snippets(GUIDE, "python")], tmp_path)
+    backend = TestBackend(root)
+    try:
+        job = backend.mutation("reminders:remind", {"text": "tea", "minutes": 4})
+        assert backend.query("reminders:status", {"job": job}) == "pending"
+        assert backend.action("reminder_actions:countOpen") == 1
+        assert backend.action("reminder_actions:announceAll") == 1
+        backend.mutation("reminders:giveUp", {"job": job})
+        assert backend.query("reminders:status", {"job": job}) == "canceled"
+        assert [cron.name for cron in backend.bundle.manifest.crons][:2] == ["announce", "at work"]
+    finally:
+        backend.close()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_reminders.py"]
+    tested = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "1 passed" in tested.stdout, tested.stdout
+
+
+def test_the_guides_python_type_checks(tmp_path: Path) -> None:
+    root = write_out([GUIDE_SCHEMA, *snippets(GUIDE, "python")], tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--config-file=",
+        "--explicit-package-bases",
+        "schema.py",
+        "functions",
+    ]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_readmes_python_type_checks(tmp_path: Path) -> None:
     root = taste(tmp_path)
     command = [
@@ -78,6 +136,19 @@ def test_the_readmes_react_component_type_checks(tmp_path: Path, compiler: Compi
     (snippet,) = snippets(README, "tsx")
     compiler.write({"Chat.tsx": snippet})
     assert compiler.errors() == ""
+
+
+def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLERK_JWT_ISSUER_DOMAIN", "https://pixorly.clerk.accounts.dev")
+    oidc, custom, me = snippets((ROOT / "docs" / "auth.md").read_text(), "python")
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "me.py").write_text(me)
+    for snippet in (oidc, custom):
+        (tmp_path / "functions" / "auth_config.py").write_text(snippet)
+        with TestBackend(tmp_path) as backend:
+            assert len(backend.bundle.manifest.auth) == 1
+            ann = Identity.from_attributes({"issuer": "x", "subject": "ann"})
+            assert backend.query("me:greeting", identity=ann) == "Hello, ann"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import codegen
-from reactor.application import Application
+from reactor.application import Application, Origins
 from reactor.cli.address_file import AddressFile
+from reactor.cli.environment import CHANGED_OFFLINE
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, ReactorError, SchemaViolation
+from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import run_server
 from reactor.server.listening import Address
@@ -39,9 +42,15 @@ class HostOptions:
     data: Path
     host: str = "127.0.0.1"
     port: int = 3210
+    site_port: int | None = None  # has the project's HTTP routes at its root; they are under /http/ in any case
+    site_port_chosen: bool = False  # by the operator: serving without it will not do
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
     types: bool = True  # write functions/_generated
+    private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
+
+
+_LOOK = 0.2  # seconds between looks whether a variable was set, while code that may want one is waited for
 
 
 class AddressTaken(ReactorError):
@@ -56,23 +65,40 @@ class Host:
     def __init__(self, options: HostOptions, terminal: Terminal) -> None:
         self._options = options
         self._terminal = terminal
-        self._application = Application(options.root, options.data, limits=options.limits, redact=not options.dev)
+        if not options.port:  # to be known before the code is loaded, which may ask for it
+            options = self._options = replace(options, port=_free_port(options.host))
+        self._application = Application(
+            options.root,
+            options.data,
+            limits=options.limits,
+            redact=not options.dev,
+            origins=_origins(options),
+            reach=Reach(private=options.dev, hosts=options.private_hosts),
+        )
 
     async def serve(self) -> None:
         """Serve until SIGINT or SIGTERM. Raises ReactorError for what a person has to mend first."""
         options = self._options
-        _check_address(options.host, options.port)
+        _check_addresses(options)
         with _terminated_by_cancelling():
             if not options.dev:
                 await self._start()
                 await self._run()
                 return
-            async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
-                await self._start_when_it_loads(changes)
-                deployer = Deployer(
-                    self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
-                )
-                await self._run(deployer.follow(changes))
+            while not await self._develop():
+                pass
+
+    async def _develop(self) -> bool:
+        """Serve and push every save, to the end; False when it has to be begun again."""
+        options = self._options
+        async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
+            if not await self._start_when_it_loads(changes):
+                return False
+            deployer = Deployer(
+                self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
+            )
+            await self._run(deployer.follow(changes))
+            return True
 
     async def push_once(self) -> None:
         """Load, bring the data folder up to it, write types; serve nothing."""
@@ -80,14 +106,33 @@ class Host:
             await self._start()
             await self._application.stop()
 
-    async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> None:
+    async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> bool:
+        """Start, after the first save with which that is possible. False when something else than a save changed."""
         while True:
+            variables = self._variables_changed()
             try:
-                return await self._start()
+                await self._start()
+                return True
             except (BundleBroken, SchemaViolation) as error:
                 self._terminal.failed(error)
-                self._terminal.warn("Waiting for the next save …")
-            await anext(changes)
+                self._terminal.warn("Waiting for the next save, or for `reactor env set` …")
+            save = asyncio.ensure_future(anext(changes))
+            try:
+                while not save.done():
+                    await asyncio.wait([save], timeout=_LOOK)
+                    if self._variables_changed() != variables:
+                        return False
+                save.result()
+            finally:
+                save.cancel()
+                await asyncio.gather(save, return_exceptions=True)
+
+    def _variables_changed(self) -> int:
+        """When `reactor env` last changed a variable without a server, as far as a file can tell."""
+        try:
+            return (self._options.data / CHANGED_OFFLINE).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     async def _start(self) -> None:
         started = time.monotonic()
@@ -109,11 +154,22 @@ class Host:
         options, application = self._options, self._application
         address_file = AddressFile(options.data)
 
-        def on_listening(address: Address) -> None:
+        def on_listening(address: Address, site: Address | None) -> None:
             address_file.write(address.url)
+            if site is None and options.site_port is not None:
+                self._terminal.warn(f"port {options.site_port} is in use: HTTP routes are served under /http/ only")
+            elif site is not None and application.manifest.routes is not None:
+                print(f"HTTP routes at {site.url}", flush=True)
             print(f"reactor ready at {address.url}", flush=True)
 
-        server = run_server(application, options.host, options.port, on_listening=on_listening)
+        server = run_server(
+            application,
+            options.host,
+            options.port,
+            site_port=options.site_port,
+            site_required=options.site_port_chosen,
+            on_listening=on_listening,
+        )
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(each) for each in (server, *beside)]
         try:
             with address_file.cleared():
@@ -121,7 +177,8 @@ class Host:
                 for each in done:
                     each.result()
         except OSError as error:
-            raise _taken(options.host, options.port, error) from error
+            _check_addresses(options)  # says which one it is
+            raise AddressTaken(f"Cannot listen at {options.host}:{options.port}: {error.strerror or error}.") from error
         finally:
             for task in tasks:
                 task.cancel()
@@ -141,18 +198,35 @@ def _terminated_by_cancelling() -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGTERM)
 
 
-def _check_address(host: str, port: int) -> None:
-    """Fail now rather than after loading. That the address is free now is no promise: binding may still fail."""
+def _check_addresses(options: HostOptions) -> None:
+    """Fail now rather than after loading. That an address is free now is no promise: binding may still fail."""
+    _check_address(options.host, options.port, f"--port {options.port + 1}, or REACTOR_PORT")
+    if options.site_port is not None and options.site_port_chosen:
+        _check_address(options.host, options.site_port, "--site-port off, for HTTP routes under /http/ only")
+
+
+def _check_address(host: str, port: int, other: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        raise _taken(host, port, error) from error
+        if error.errno == errno.EADDRINUSE:
+            text = f"Port {port} is in use. Stop what listens there, or choose another: {other}."
+        else:
+            text = f"Cannot listen at {host}:{port}: {error.strerror or error}."
+        raise AddressTaken(text) from error
 
 
-def _taken(host: str, port: int, error: OSError) -> ReactorError:
-    if error.errno == errno.EADDRINUSE:
-        return AddressTaken(
-            f"Port {port} is in use. Stop what listens there, or choose another: --port {port + 1}, or REACTOR_PORT."
-        )
-    return AddressTaken(f"Cannot listen at {host}:{port}: {error.strerror or error}.")
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with contextlib.closing(socket.create_server((host, 0), family=family)) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise AddressTaken(f"Cannot listen at {host}: {error.strerror or error}.") from error
+
+
+def _origins(options: HostOptions) -> Origins:
+    """Where clients find us: as the operator says, who knows of proxies, else where we listen."""
+    here = Origins.at(options.host, options.port, options.site_port)
+    return Origins(os.environ.get("CONVEX_CLOUD_ORIGIN", here.cloud), os.environ.get("CONVEX_SITE_ORIGIN", here.site))

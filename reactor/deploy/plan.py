@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from reactor.definitions.manifest import FunctionManifest, Manifest, TableManifest
+from reactor.auth.provider import Provider
+from reactor.definitions.manifest import CronManifest, FunctionManifest, Manifest, TableManifest
 from reactor.values.validator import AnyV, ObjectV, Validator, render_validator
 
 NOTHING = Manifest(functions=(), tables=())
@@ -20,7 +22,7 @@ class Change:
     """One thing that is added, removed or changed."""
 
     sign: str  # "+", "-" or "~"
-    what: str  # "table", "index", "field", "query", "mutation" or "action"
+    what: str  # "table", "index", "field", "query", "mutation", "action", "route", "cron" or "auth provider"
     name: str  # as the developer writes it: `users`, `users.by_email`, `users:create`
     notes: tuple[str, ...] = ()  # what about it, a clause each
 
@@ -39,7 +41,17 @@ class DeployPlan:
         """What a deployment of `old` becomes when `new` is pushed."""
         tables = _by_name(old.tables), _by_name(new.tables)
         functions = _by_path(old.functions), _by_path(new.functions)
-        return cls((*_table_changes(*tables), *_function_changes(*functions)))
+        routes = _routes(old), _routes(new)
+        crons = _crons(old), _crons(new)
+        return cls(
+            (
+                *_table_changes(*tables),
+                *_function_changes(*functions),
+                *_route_changes(*routes),
+                *_cron_changes(*crons),
+                *_auth_changes(old.auth, new.auth),
+            )
+        )
 
     @classmethod
     def first(cls, manifest: Manifest) -> DeployPlan:
@@ -129,6 +141,15 @@ def _function_changes(old: Mapping[str, FunctionManifest], new: Mapping[str, Fun
             yield Change("~", after.kind, path, notes)
 
 
+def _routes(manifest: Manifest) -> frozenset[str]:
+    return frozenset(f"{r.method} {r.path}{'…' if r.is_prefix else ''}" for r in manifest.routes or ())
+
+
+def _route_changes(old: frozenset[str], new: frozenset[str]) -> Iterator[Change]:
+    for name in sorted(old ^ new):
+        yield Change("+" if name in new else "-", "route", name)
+
+
 def _signature_notes(old: FunctionManifest, new: FunctionManifest) -> Iterator[str]:
     if old.kind != new.kind:
         yield f"was a {old.kind}"
@@ -146,6 +167,29 @@ def _signature_notes(old: FunctionManifest, new: FunctionManifest) -> Iterator[s
         yield f"returns {_rendered(new.returns)}"
 
 
+# ── crons ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _crons(manifest: Manifest) -> dict[str, tuple[str, str]]:
+    """Cron name → when it runs, and what."""
+    return {cron.name: (_when(cron), cron.path.replace(".js:", ":")) for cron in manifest.crons}
+
+
+def _when(cron: CronManifest) -> str:
+    schedule: dict[str, Any] = cron.schedule
+    return f"every {schedule['seconds']:g} s" if schedule["kind"] == "interval" else f"{schedule['expression']} UTC"
+
+
+def _cron_changes(old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]) -> Iterator[Change]:
+    for name in sorted(old.keys() | new.keys()):
+        if name not in new:
+            yield Change("-", "cron", name)
+        elif name not in old:
+            yield Change("+", "cron", name, new[name])
+        elif notes := tuple(after for before, after in zip(old[name], new[name], strict=True) if before != after):
+            yield Change("~", "cron", name, notes)
+
+
 def _fields(validator: Validator) -> dict[str, str]:
     """Field name → its type in words; empty for what is no object."""
     if not isinstance(validator, ObjectV):
@@ -161,3 +205,12 @@ def _rendered(validator: Validator | None) -> str:
     if isinstance(validator, ObjectV) and validator.table is not None:
         return f"a document of {validator.table}"
     return render_validator(validator if validator is not None else AnyV())
+
+
+# ── who may sign tokens ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _auth_changes(old: Sequence[Provider], new: Sequence[Provider]) -> Iterator[Change]:
+    """Keys and algorithms are not named: a provider that changes is one that goes and one that comes."""
+    yield from (Change("-", "auth provider", str(each)) for each in old if each not in new)
+    yield from (Change("+", "auth provider", str(each)) for each in new if each not in old)

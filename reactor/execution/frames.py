@@ -14,7 +14,7 @@ import msgspec
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 Kind = Literal["query", "mutation", "action"]
-Role = Literal["writer", "reader", "action"]
+Role = Literal["writer", "reader", "action", "shared"]
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -41,7 +41,8 @@ class Call(Part, frozen=True):
     session: str | None = None  # with `request`: the de-dup key of a socket mutation (engine A13)
     request: int | None = None
     job: str | None = None  # id of the scheduled job this call carries out (engine D8)
-    depth: int = 0  # actions that wait for this action
+    caller_job: str | None = None  # id of the one whose action makes this call, at whatever depth
+    depth: int = 0  # how many functions up to this one wait for another's result
 
 
 class Failure(Part, frozen=True):
@@ -217,7 +218,8 @@ class RunAction(Frame, frozen=True):
 class Nested(Frame, frozen=True):
     """Action runner → server: the action called ctx.run_query / run_mutation / run_action / scheduler."""
 
-    number: int  # of this nested call, within the action
+    action: int  # id of the action's call: a shared runner has many
+    number: int  # of this nested call, within the runner
     call: Call  # its id is 0: the server gives one
 
 
@@ -235,6 +237,53 @@ class ActionDone(Frame, frozen=True):
     reusable: bool = True  # False: the action left something running, so the process ends itself
 
 
+class HttpRequest(Part, frozen=True):
+    """A request to one of the project's HTTP routes, whole (reference §2.5)."""
+
+    method: str
+    scheme: str
+    path: bytes  # as it was sent, without the query and without what stands before the routes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]  # names in lower case
+    body: bytes = b""
+    client: tuple[str, int] | None = None
+    server: tuple[str, int | None] | None = None
+
+
+class RunHttp(Frame, frozen=True):
+    """Server → action runner: answer this request. The response comes in parts, then ActionDone."""
+
+    call: Call  # its path is only a name, for logs
+    request: HttpRequest
+
+
+class ResponseHead(Frame, frozen=True):
+    """Action runner → server, once, before any chunk. Checked: it can be sent as it is."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+
+
+class ResponseChunk(Frame, frozen=True):
+    """Action runner → server."""
+
+    data: bytes
+
+
+class ResponseEnd(Frame, frozen=True):
+    """Action runner → server: the body is complete. What the handler left to do in the background goes on."""
+
+
+class ChunksTaken(Frame, frozen=True):
+    """Server → action runner: the client has taken so many bytes more of the body."""
+
+    size: int
+
+
+class ClientGone(Frame, frozen=True):
+    """Server → action runner: nobody reads the response any more."""
+
+
 # ── nursery ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -244,6 +293,9 @@ class LoadBundle(Frame, frozen=True):
     root: str
     limits: Limits = DEFAULT_LIMITS  # what this server's runners keep to
     secret: bytes = b""  # spawned runners of one bundle share it; forked ones have it from their nursery
+    database: str = ""  # where a nursery reads the environment variables; "" when there is none
+    built_in: dict[str, str] = {}  # environment variables the server defines
+    variables: dict[str, tuple[str, int]] = {}  # spawned runners: those their bundle was loaded with
 
 
 class BundleLoaded(Frame, frozen=True):
@@ -252,6 +304,8 @@ class BundleLoaded(Frame, frozen=True):
     bundle: str  # hash of everything imported from the project root
     manifest: bytes
     warnings: list[str]
+    asked: list[str] = []  # environment variables the import read
+    variables: dict[str, tuple[str, int]] = {}  # name → (value, ts): those it could read
     forkable: bool = True  # False: the import left threads no fork survives, so runners are spawned (engine B3)
 
 
@@ -287,8 +341,8 @@ ToWriter = OpenWriter | Mutations | Push | Acknowledged | Checkpoint | Drain
 FromWriter = WriterHello | WriterRefused | BatchDone | PushDone | PushRefused | Checkpointed | StaleBundle
 ToReader = OpenReader | Queries | Drain
 FromReader = QueriesDone | StaleBundle
-ToAction = RunAction | NestedDone | Drain
-FromAction = ActionDone | Nested
+ToAction = RunAction | RunHttp | NestedDone | ChunksTaken | ClientGone | Drain
+FromAction = ActionDone | Nested | ResponseHead | ResponseChunk | ResponseEnd
 ToNursery = LoadBundle | Fork | Drain
 FromNursery = BundleLoaded | BundleFailed | Forked | Reaped
 AnyFrame = ToWriter | FromWriter | ToReader | FromReader | ToAction | FromAction | ToNursery | FromNursery

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import Verified
+from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
-from reactor.execution.frames import Outcome
+from reactor.engine.call_log import Stretch
+from reactor.execution.frames import HttpRequest, Outcome
+from reactor.execution.http_exchange import HttpExchange
 
 
 class Verbs(Protocol):
@@ -35,6 +40,18 @@ class Verbs(Protocol):
         """Run a function of any kind."""
         ...
 
+    async def change_variables(self, changes: Sequence[VariableChange]) -> None:
+        """Set and remove environment variables, all or none. Raises BadRequest."""
+        ...
+
+    async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
+        """Function calls that ended, from the cursor on (0: the last there are), waiting so long for the first."""
+        ...
+
+    def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:
+        """Have the project's HTTP routes answer a request, which one of them fits. `name` is what logs call it."""
+        ...
+
     def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
         """Nobody, or the user whose attributes (encoded JSON of an object) the operator acts as.
 
@@ -42,8 +59,8 @@ class Verbs(Protocol):
         """
         ...
 
-    def identify_user(self, token: str) -> Identity:
-        """Who a JWT names. Raises Unauthenticated."""
+    async def identify_user(self, token: str) -> Verified:
+        """Who a JWT names, and until when. Raises Unauthenticated; Overloaded when its issuer cannot be reached."""
         ...
 
     def request_name(self, call: int) -> str:

@@ -8,18 +8,18 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reactor.definitions.manifest import Manifest
 from reactor.errors import BundleBroken, SchemaViolation, StorageLocked
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.frames import ActionDone, AnyFrame, Call, Failure, OpenReader, Outcome, Queries, StaleBundle
 from reactor.execution.runner import Runner
-from tests.execution.pools import LIMITS, SCHEMA, Pool, running_pool, value_of
+from tests.execution.pools import LIMITS, SCHEMA, Pool, running_pool, until, value_of
 
 ENDLESS = ["loop", "swallow", "inside_c", "asleep"]
 DEADLY = ["leave", "crash", "devour"]
@@ -34,12 +34,6 @@ def assert_failed_as(failure: Failure | None, how: str) -> None:
         status = {"leave": "3", "crash": "-11", "devour": "71"}[how]
         assert failure.code == "FunctionCrashed"
         assert failure.text.startswith(f"The process that ran this function died (exit status {status}): ")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something no event tells of, such as the death of a foreign process."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
 
 
 def is_running(pid: int) -> bool:
@@ -410,7 +404,7 @@ async def test_code_that_does_not_import_is_reported_with_its_traceback(tmp_path
 
 
 async def test_an_import_that_never_ends_is_ended(tmp_path: Path) -> None:
-    async with running_pool(tmp_path, replace(LIMITS, import_wall=2.0)) as pool:
+    async with running_pool(tmp_path, replace(LIMITS, import_wall=5.0)) as pool:
         pool.write("functions/broken.py", "while True: pass\n")
         with pytest.raises(BundleBroken, match="import_wall"):
             await pool.pool.load(pool.root)
@@ -457,7 +451,8 @@ async def test_a_push_changes_the_code_in_one_commit_and_loses_no_call(tmp_path:
         answers = [pool.mutate("notes:add", text=f"a{number}") for number in range(50)]
         switching = asyncio.create_task(pool.pool.switch(nursery))
         while not switching.done():
-            answers.append(pool.mutate("notes:add", text=f"a{len(answers)}"))
+            if len(answers) < 2000:  # on a slow machine the switch lasts longer than one query may read
+                answers.append(pool.mutate("notes:add", text=f"a{len(answers)}"))
             await asyncio.sleep(0)
         await switching
         outcomes = await asyncio.gather(*answers)
@@ -566,12 +561,6 @@ from schema import Note
 def breaks_len(ctx: QueryCtx) -> None:
     builtins.len = lambda thing: 7
 
-@mutation
-def breaks_len_too(ctx: MutationCtx) -> str:
-    ctx.db.insert(Note(text="kept"))
-    builtins.len = lambda thing: 7
-    return "kept"
-
 @action
 async def outer(ctx: ActionCtx) -> str:
     await asyncio.sleep(0.1)  # until all of them have a runner
@@ -600,13 +589,6 @@ async def test_a_query_that_breaks_its_process_is_answered_and_the_reader_replac
         assert value_of(await pool.ask("notes:one")) == 1
 
 
-async def test_a_mutation_that_breaks_its_process_has_the_outcome_it_was_stored_with(tmp_path: Path) -> None:
-    async with running_pool(tmp_path, prepare=meddle) as pool:
-        assert value_of(await pool.mutate("meddling:breaks_len_too")) == "kept"
-        assert value_of(await pool.mutate("notes:add", text="next")) == "next"
-        assert await pool.texts() == ["kept", "next"]
-
-
 class PretendRunner:
     """A runner handle whose process says what the test wants."""
 
@@ -626,6 +608,7 @@ class PretendRunner:
 
 class PretendNursery:
     alive = True
+    manifest = Manifest((), ()).to_bytes()
 
     def __init__(self) -> None:
         self.runner = PretendRunner()

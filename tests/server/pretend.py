@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +14,13 @@ from starlette.types import ASGIApp
 from websockets.asyncio.client import ClientConnection, connect
 
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import Verified
+from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.engine.call_log import Stretch
 from reactor.errors import Unauthenticated
-from reactor.execution.frames import Failure, Outcome
+from reactor.execution.frames import Failure, HttpRequest, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.assembly import assemble
 from reactor.server.listening import Address, listening
@@ -62,8 +66,20 @@ class PretendVerbs:
 
     outcome: Outcome | Exception = field(default_factory=lambda: succeeded(b"null"))
     asked: list[Asked] = field(default_factory=list)
+    changed: list[VariableChange] = field(default_factory=list)
+    read: list[tuple[int, int, float]] = field(default_factory=list)
+    stretch: Stretch = field(default_factory=lambda: Stretch([], 1))
     manifest: Manifest = MANIFEST
     head: int = 7
+    opened: list[tuple[str, HttpExchange, Identity | None]] = field(default_factory=list)  # HTTP requests, in order
+    answering: Callable[[HttpExchange], None] | None = None  # called with each of them
+
+    def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:
+        exchange = HttpExchange(request)
+        self.opened.append((name, exchange, identity))
+        if self.answering is not None:
+            self.answering(exchange)
+        return exchange
 
     def request_name(self, call: int) -> str:
         return f"{call:016x}"
@@ -92,6 +108,13 @@ class PretendVerbs:
     ) -> Outcome:
         return self._answer("function", path, args, identity, internal)
 
+    async def change_variables(self, changes: Sequence[VariableChange]) -> None:
+        self.changed += changes
+
+    async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
+        self.read.append((cursor, limit, wait))
+        return self.stretch
+
     def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
         if key != ADMIN_KEY:
             raise Unauthenticated("BadDeployKey", "The provided admin key was invalid for this instance")
@@ -101,7 +124,7 @@ class PretendVerbs:
         assert isinstance(attributes, dict)
         return Identity.from_attributes(attributes, acting_as=True)
 
-    def identify_user(self, token: str) -> Identity:
+    async def identify_user(self, token: str) -> Verified:
         raise Unauthenticated("NoAuthProvider", f"No provider for a token of {len(token)} characters")
 
 

@@ -61,6 +61,10 @@ class View(Protocol):
         """The gang this view asked for was run in one snapshot at `ts`."""
         ...
 
+    def scattered(self) -> None:
+        """The gang this view asked for was not run, or not all of it."""
+        ...
+
 
 class Engine:
     """One per server. `attach` gives it its pool; it is the pool's listener."""
@@ -300,7 +304,7 @@ class Engine:
             run = runs.pop(call.id)
             self.subscriptions.returned(run)
             if run.gang is not None:
-                self._touched[run.gang] = None  # type: ignore[index]  # a gang's owner is the View that asked
+                run.gang.scattered()  # type: ignore[attr-defined]  # a gang's owner is the View that asked
         if not runs:
             del self._batches[batch_id]
         self._ask_for_step()
@@ -384,7 +388,7 @@ class Engine:
             by_call = {self._call_id(): run for run in runs}
             self._batches[number] = by_call
             calls = [_call(call_id, run) for call_id, run in by_call.items()]
-            if not self.pool.submit_queries(number, calls, self.log.head):
+            if not self.pool.submit_queries(number, calls, self.log.head, whole=runs[0].gang is not None):
                 self.queries_unrun(number, calls)
                 return
 
@@ -458,4 +462,5 @@ def _observation(outcome: Outcome, ts: int) -> Observation:
         outcome.identity_read,
         outcome,
         failed=outcome.failure is not None,
+        size=len(outcome.value or b"") + sum(map(len, outcome.log_lines)),
     )

@@ -188,6 +188,7 @@ class Queries(Frame, frozen=True):
     batch: int
     min_ts: int
     calls: list[Call]
+    whole: bool = False  # worth something only if all are run: a client's whole set (engine C3)
 
 
 class QueriesDone(Frame, frozen=True):

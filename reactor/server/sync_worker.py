@@ -276,6 +276,9 @@ class SyncWorker:
         if failure is None:
             assert outcome.value is not None
             self._say(ActionSucceeded(request, outcome.value, lines))
+        elif failure.retry:
+            self._close(failure.code)
+            return
         else:
             text = error_message(self._application.request_name(outcome.call), failure, redact)
             self._say(ActionFailed(request, text, failure.data, lines))
@@ -406,6 +409,11 @@ class SyncWorker:
         changed = [(query, o) for query, o in pairs if o is not None and o.digest != query.sent]
         if changed or session.owes:
             self._transition(ts, changed, cache)
+
+    def scattered(self) -> None:
+        """A reader died in the gang, or had no time for all of it: the next refresh may ask for another."""
+        self._gang = False
+        self.touch()
 
     def _common_timestamp(self) -> int | None:
         """A batch end inside the interval of every query, not below what the client was shown; None if none is found.

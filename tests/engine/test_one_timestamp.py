@@ -197,3 +197,33 @@ class Transitions(RuleBasedStateMachine):
 
 Transitions.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 TestTransitions = Transitions.TestCase
+
+
+def test_under_a_stream_of_commits_a_gang_lost_with_its_reader_is_asked_for_again() -> None:
+    """Engine C3: progress. Every result is met before it arrives, so only a gang can ever be shown."""
+    world = Transitions()
+    pool = world.pool
+    try:
+        world.open()
+        world.open()
+        for cell in (1, 2):
+            world.watch(0, cell, cell)
+        lost = 0
+        for value in range(200):
+            for path in ("1", "2"):
+                world.engine.subscriptions.queue.observe(path, 0.005)  # dear enough for a batch of its own
+            if pool.asked and pool.asked[0][0] in pool.gangs and lost < 3:
+                lost += 1
+                world.reader_dies(0)
+            elif pool.asked:
+                pool.run(0)
+            for cell in (1, 2):
+                world.mutate(1, cell, value)
+            world.commit()
+            world.batch_arrives()
+            if pool.ran:
+                world.results_arrive(0)
+        assert lost == 3
+        assert world.browsers[0].results, "nothing was ever shown"
+    finally:
+        world.teardown()

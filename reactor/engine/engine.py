@@ -300,11 +300,14 @@ class Engine:
     def queries_unrun(self, batch_id: int, calls: Sequence[Call]) -> None:
         """See PoolListener."""
         runs = self._batches[batch_id]
+        gangs: dict[View, None] = {}
         for call in calls:
             run = runs.pop(call.id)
             self.subscriptions.returned(run)
             if run.gang is not None:
-                run.gang.scattered()  # type: ignore[attr-defined]  # a gang's owner is the View that asked
+                gangs[run.gang] = None  # type: ignore[index]  # a gang's owner is the View that asked
+        for view in gangs:
+            view.scattered()
         if not runs:
             del self._batches[batch_id]
         self._ask_for_step()

@@ -42,8 +42,10 @@ class OneSnapshot:
         self._again()
 
     def refresh(self, cache: FrameCache) -> None:
-        """See View: the gang came back unrun, or in part."""
-        del cache
+        """See View: only what the gang brings is of one snapshot."""
+
+    def scattered(self) -> None:
+        """See View: it is run again, whole."""
         self._again()
 
     def aligned(self, ts: int, seen: dict[Subscription, Observation], cache: FrameCache) -> None:

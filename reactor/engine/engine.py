@@ -151,6 +151,8 @@ class Engine:
     def _check_writer_queue(self) -> None:
         if len(self._mutations) >= self.limits.writer_queue:
             raise Overloaded("ExpiredInQueue", "Too many mutations are waiting. Try again later.")
+        if not self.pool.writable:
+            raise Overloaded("StorageUnavailable", "The data cannot be written just now. Try again later.")
 
     def _submit(self, call: Call, done: Done) -> None:
         self._mutations[call.id] = (call.path, done)

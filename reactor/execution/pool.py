@@ -188,6 +188,11 @@ class RunnerPool:
         self._lane.submit(call)
 
     @property
+    def writable(self) -> bool:
+        """False while the data folder cannot be written: mutations would wait until it can."""
+        return self._lane.available
+
+    @property
     def mutations_outstanding(self) -> int:
         """Mutations submitted and not answered: the length of the writer's queue."""
         return self._lane.outstanding

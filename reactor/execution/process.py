@@ -19,6 +19,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 ENGINE_FAILED = 70  # EX_SOFTWARE: how a runner ends after an error that is not the user's
+UNAVAILABLE = 75  # EX_TEMPFAIL: how a writer ends that could not write to its files
 OUT_OF_MEMORY = 71  # how one ends whose user code took all it may have
 
 _PR_SET_PDEATHSIG = 1
@@ -151,6 +152,8 @@ def describe_status(status: int) -> str:
             return f"signal {-status}"
     if status == ENGINE_FAILED:
         return "reactor itself failed, see the server's log"
+    if status == UNAVAILABLE:
+        return "the data could not be written, see the server's log"
     if status == OUT_OF_MEMORY:
         return "it ran out of memory"
     return "it ended itself, with os._exit or the like"

@@ -29,7 +29,7 @@ from reactor.execution.cron_rows import write_crons
 from reactor.execution.frames import Outcome, ToWriter
 from reactor.execution.guard import Guard
 from reactor.execution.pipe import Pipe
-from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY
+from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY, UNAVAILABLE
 from reactor.execution.push import check_documents, structures_of
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
@@ -71,13 +71,16 @@ class Writer:
         try:
             return self._serve()
         except BatchFailed as error:  # engine A1: end, answering nothing
+            traceback.print_exc()
             if _environmental(error):
                 self._slot.end()
-            traceback.print_exc()
+                return UNAVAILABLE
             return OUT_OF_MEMORY if isinstance(error.__cause__, MemoryError) else ENGINE_FAILED
         except StorageError as error:
             traceback.print_exc()
             self._slot.end()
+            if _environmental(error):
+                return UNAVAILABLE
             self._pipe.send(frames.WriterRefused(type(error).__name__, str(error)))
             return REFUSED
         except (BrokenPipeError, ConnectionResetError):
@@ -85,9 +88,9 @@ class Writer:
         except MemoryError:
             traceback.print_exc()
             return OUT_OF_MEMORY
-        except BaseException:  # noqa: BLE001  # a bug of ours, or memory is gone: the same
+        except BaseException as error:  # noqa: BLE001  # a bug of ours, or memory is gone: the same
             traceback.print_exc()
-            return ENGINE_FAILED
+            return UNAVAILABLE if _environmental(error) else ENGINE_FAILED
 
     def _serve(self) -> int:
         while True:

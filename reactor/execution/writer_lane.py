@@ -8,8 +8,14 @@ States of the lane:
     CLOSING  Drain was sent: the writer finishes what it has, is reaped → CLOSED  → submitted calls wait
 
 A writer that dies in OPEN is replaced by the lane itself; death in OPENING is tried again; death in CLOSING is CLOSED.
-In every case the calls it left are settled by what the next writer read (recovery.py), never by guessing. A writer that
-dies again and again with no call to blame ends the server: `failed` says why.
+In every case the calls it left are settled by what the next writer read (recovery.py), never by guessing.
+
+Trouble with nobody to blame. After the second such death the lane is *careful*: it sends one call at a time, until a
+batch succeeds. A writer that dies again then had only one call, which is to blame after all: it broke the process in a
+way that showed later. A writer that cannot even open because the files cannot be written (the disk is full) makes the
+storage *unavailable*: calls wait, new ones are refused with a time to come back, and opening is tried again until it
+succeeds. Queries go on all the while. What remains, a writer that dies with nothing to do, ends the server: `failed`
+says why.
 """
 
 from __future__ import annotations
@@ -26,9 +32,10 @@ import msgspec
 
 from reactor.errors import BundleBroken, ForeignCommit, SchemaViolation, StaleWriter, StorageError, StorageLocked
 from reactor.execution import frames
-from reactor.execution.blame import blame
+from reactor.execution.blame import blame, crashed
 from reactor.execution.frames import AnyFrame, Batch, Call, Failure, Outcome, ToWriter, WriterHello
 from reactor.execution.nursery import Nursery
+from reactor.execution.process import UNAVAILABLE
 from reactor.execution.recovery import settle
 from reactor.execution.runner import Runner
 from reactor.limits import Limits
@@ -36,6 +43,8 @@ from reactor.limits import Limits
 _log = logging.getLogger("reactor.execution")
 
 _DEATHS = 5  # in a row, with nobody to blame, before giving up
+_CAREFUL = 2  # such deaths from which on calls are sent one at a time
+_PATIENCE = 1.0  # seconds between attempts to open storage that cannot be written
 _BACKOFF = 0.0125  # seconds, doubled with every death: 0.05 after the second
 _REFUSALS: dict[str, type[StorageError]] = {kind.__name__: kind for kind in (StorageLocked, StaleWriter, ForeignCommit)}
 
@@ -94,6 +103,8 @@ class WriterLane:
         self._received: list[int] = []  # answered since the writer was last told
         self._guilty: dict[int, Failure] = {}  # calls that killed a writer, until the next Hello
         self._deaths = 0  # without a guilty call, since the last batch
+        self.available = True  # False while a writer cannot open because the files cannot be written
+        self._last_status = 0  # how the last writer ended
         self._flushing = False  # a flush is due at the end of this loop turn
         self._reply: asyncio.Future[AnyFrame] | None = None  # to the lane's own request; one at a time
         self._turn = asyncio.Lock()  # one opening, closing or checkpoint at a time
@@ -105,6 +116,10 @@ class WriterLane:
     def outstanding(self) -> int:
         """Calls submitted and not answered."""
         return len(self._outstanding)
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._outstanding) - len(self._unsent)
 
     @property
     def runner(self) -> Runner | None:
@@ -127,7 +142,12 @@ class WriterLane:
         if self.state is not State.OPEN or not self._unsent:
             return
         assert self._runner is not None
-        calls, self._unsent = frames.Mutations(self._unsent), []
+        sending = self._unsent
+        if self._deaths >= _CAREFUL:
+            if self._in_flight:
+                return
+            sending = sending[:1]
+        calls, self._unsent = frames.Mutations(sending), self._unsent[len(sending) :]
         if self._received:
             received, self._received = frames.Acknowledged(self._received), []
             self._runner.send(received, calls)
@@ -243,6 +263,7 @@ class WriterLane:
                 self._deaths = 0
                 self.head = batch.ts
                 self._answer(batch, outcomes)
+                self._flush_soon()
             case frames.WriterRefused(code=code, text=text):
                 error = _REFUSALS.get(code, StorageError)(text)
                 if self._reply is not None and not self._reply.done():
@@ -265,7 +286,9 @@ class WriterLane:
         """RunnerOwner: the writer is dead."""
         before, self.state = self.state, State.CLOSED
         self._runner = None
-        guilty = blame(runner, self._limits)
+        assert runner.status is not None
+        self._last_status = runner.status
+        guilty = blame(runner, self._limits) or (self._only_suspect() if before is State.OPEN else {})
         self._guilty.update(guilty)
         if guilty:
             self._deaths = 0
@@ -276,6 +299,14 @@ class WriterLane:
             _log.warning("writer died", extra={"status": runner.status, "guilty": list(guilty), "deaths": self._deaths})
             self._reopening = self._loop.create_task(self._reopen())
 
+    def _only_suspect(self) -> dict[int, Failure]:
+        """Of a writer that died with nobody to blame while the lane was careful: the one call it had."""
+        if self._deaths < _CAREFUL or self._in_flight != 1:
+            return {}
+        unsent = {call.id for call in self._unsent}
+        (suspect,) = (call for call in self._outstanding if call not in unsent)
+        return {suspect: crashed(self._last_status)}
+
     async def _reopen(self) -> None:
         async with self._turn:
             if self.state is not State.CLOSED:  # a push came first and opened another
@@ -285,9 +316,29 @@ class WriterLane:
                     raise WriterDied(f"{self._deaths} times in a row, with no call to blame")
                 if self._deaths > 1:
                     await asyncio.sleep(_BACKOFF * 2**self._deaths)
-                await self._open(await self._owner.living_nursery(), new_epoch=False, fitting=())
+                await self._open_when_possible()
             except (WriterDied, StorageError, SchemaViolation, BundleBroken) as error:
                 self.fail(error)
+
+    async def _open_when_possible(self) -> None:
+        """Open another writer; wait while the files cannot be written."""
+        while True:
+            deaths = self._deaths
+            try:
+                await self._open(await self._owner.living_nursery(), new_epoch=False, fitting=())
+            except WriterDied:
+                if self._last_status != UNAVAILABLE:
+                    raise
+                self._deaths = deaths
+                if self.available:
+                    _log.error("the data folder cannot be written: mutations wait, queries go on")
+                self.available = False
+                await asyncio.sleep(_PATIENCE)
+            else:
+                if not self.available:
+                    _log.warning("the data folder can be written again")
+                self.available = True
+                return
 
     def fail(self, error: Exception) -> None:
         """No mutation can run any more: say so once."""

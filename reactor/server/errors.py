@@ -46,6 +46,7 @@ _CLOSE_CODES = {
     "TooManyPings": 1008,
     # come back later
     "SlowReader": 1013,
+    "StorageUnavailable": 1013,
     "TooManyConcurrentMutations": 1013,
     "TooManyInflightActionsForSingleClient": 1013,
     "TooManyConcurrentRequests": 1013,

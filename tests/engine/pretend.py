@@ -27,6 +27,8 @@ class PretendPool:
     Cell 0 decides whether odd queries look at who asks. A query reads its own cell and cell 0.
     """
 
+    writable = True
+
     def __init__(self) -> None:
         self.on_reader_idle: Callable[[], None] = lambda: None
         self.history: list[tuple[int, tuple[int, ...]]] = [(100, (0,) * CELLS)]

@@ -20,6 +20,8 @@ Nested = Callable[[Call], Awaitable[Outcome]]
 class PretendPool:
     """Does with actions what the test says; mutations are noted and answered by it."""
 
+    writable = True
+
     def __init__(self, act: Callable[[Call, Nested], Awaitable[Outcome]]) -> None:
         self.run_action = act
         self.mutations: list[Call] = []

@@ -165,8 +165,11 @@ from reactor.storage import fail_point
 folder = os.environ["REACTOR_TEST_FAULTS"]
 
 def strike(place):
-    if place.startswith("INSERT") and "t_" in place and os.path.exists(f"{folder}/full"):
-        os.unlink(f"{folder}/full")
+    writes = place.startswith(("INSERT", "UPDATE", "DELETE"))
+    once = writes and "t_" in place and os.path.exists(f"{folder}/full")
+    if once or (writes and os.path.exists(f"{folder}/stays full")):
+        if once:
+            os.unlink(f"{folder}/full")
         error = sqlite3.OperationalError("database or disk is full")
         error.sqlite_errorcode = sqlite3.SQLITE_FULL
         raise error

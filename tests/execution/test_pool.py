@@ -21,6 +21,18 @@ from reactor.execution.frames import ActionDone, AnyFrame, Call, Failure, OpenRe
 from reactor.execution.runner import Runner
 from tests.execution.pools import LIMITS, SCHEMA, Pool, running_pool, until, value_of
 
+POISON = """
+    import builtins, os
+    from reactor import MutationCtx, mutation
+
+    @mutation
+    def pour(ctx: MutationCtx, how: str) -> None:
+        if how == "descriptors":
+            os.closerange(3, 100)
+        else:
+            builtins.len = lambda thing: 0
+"""
+
 ENDLESS = ["loop", "swallow", "inside_c", "asleep"]
 DEADLY = ["leave", "crash", "devour"]
 
@@ -269,6 +281,39 @@ async def test_when_the_disk_is_full_in_one_call_nothing_is_answered_and_all_run
         assert not (pool.faults / "full").exists()
         assert [value_of(outcome) for outcome in outcomes] == [str(number) for number in range(50)]
         assert await pool.texts() == [str(number) for number in range(50)]
+
+
+async def test_while_the_disk_is_full_queries_go_on_and_what_was_sent_is_done_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    async with running_pool(tmp_path) as pool:
+        assert value_of(await pool.mutate("notes:add", text="before")) == "before"
+        (pool.faults / "stays full").touch()
+        waiting = [pool.mutate("notes:add", text=str(number)) for number in range(5)]
+        await until(lambda: not pool.pool.writable)
+        assert await pool.texts() == ["before"]
+        assert not any(answer.done() for answer in waiting)
+        (pool.faults / "stays full").unlink()
+        assert [value_of(outcome) for outcome in await asyncio.gather(*waiting)] == ["0", "1", "2", "3", "4"]
+        assert pool.pool.writable
+        assert await pool.texts() == ["before", "0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("how", ["descriptors", "builtins"])
+async def test_a_mutation_that_breaks_its_writer_afterwards_is_found_out(tmp_path: Path, how: str) -> None:
+    """The slot is empty when such a writer dies: only sending one call at a time tells whose doing it was."""
+    async with running_pool(tmp_path) as pool:
+        pool.write("functions/poison.py", POISON)
+        await pool.pool.switch(await pool.pool.load(pool.root))
+        before = [pool.mutate("notes:add", text=f"a{number}") for number in range(5)]
+        poison = pool.mutate("poison:pour", how=how)
+        after = [pool.mutate("notes:add", text=f"b{number}") for number in range(5)]
+        outcomes = await asyncio.gather(*before, *after)
+        assert [value_of(outcome) for outcome in outcomes] == [f"{row}{n}" for row in "ab" for n in range(5)]
+        failure = (await poison).failure  # none where its batch was committed before the writer broke
+        assert failure is None or failure.code in ("FunctionCrashed", "ForbiddenHere")
+        assert await pool.texts() == [f"{row}{n}" for row in "ab" for n in range(5)]
+        assert not pool.pool.failed.done()
 
 
 async def test_a_second_pool_on_the_same_database_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

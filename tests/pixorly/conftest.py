@@ -12,6 +12,7 @@ import pytest
 from reactor.definitions.manifest import Manifest
 from tests.codegen.compiler import Compiler, packages_folder
 from tests.pixorly.application import ROOT, Pixorly
+from tests.pixorly.fakes import World
 
 LOAD = """
 import sys
@@ -38,3 +39,12 @@ def pixorly(tmp_path: Path) -> Iterator[Pixorly]:
     application = Pixorly(tmp_path / "data")
     yield application
     application.close()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The servers Pixorly talks to, and the environment that names them."""
+    with World() as servers:
+        for name, value in servers.environment.items():
+            monkeypatch.setenv(name, value)
+        yield servers

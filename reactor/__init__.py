@@ -3,7 +3,10 @@
 Importing this opens nothing and starts nothing.
 """
 
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
 from reactor.auth.identity import UserIdentity
+from reactor.auth.webhook import Webhook, verify_webhook
 from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
 from reactor.definitions.function import (
     action,
@@ -13,6 +16,7 @@ from reactor.definitions.function import (
     mutation,
     query,
 )
+from reactor.definitions.http import HttpRouter, Request
 from reactor.definitions.id import Id
 from reactor.definitions.index import Index, IndexRange, SearchIndex
 from reactor.definitions.model import Model
@@ -20,32 +24,40 @@ from reactor.definitions.page import Page, PaginationOpts
 from reactor.definitions.system_tables import ScheduledFunction
 from reactor.definitions.table import Table
 from reactor.definitions.unset import UNSET, Unset
-from reactor.errors import AppError
+from reactor.errors import AppError, WebhookError
 from reactor.values.value import Int64
 
 __all__ = [
     "UNSET",
     "ActionCtx",
     "AppError",
+    "HttpRouter",
     "Id",
     "Index",
     "IndexRange",
     "Int64",
+    "JSONResponse",
     "Model",
     "MutationCtx",
     "Page",
     "PaginationOpts",
     "QueryCtx",
+    "Request",
+    "Response",
     "ScheduledFunction",
     "SearchIndex",
+    "StreamingResponse",
     "SyncActionCtx",
     "Table",
     "Unset",
     "UserIdentity",
+    "Webhook",
+    "WebhookError",
     "action",
     "internal_action",
     "internal_mutation",
     "internal_query",
     "mutation",
     "query",
+    "verify_webhook",
 ]

@@ -15,7 +15,8 @@ from reactor.definitions.manifest import FunctionManifest, Manifest
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, Unauthenticated
-from reactor.execution.frames import Outcome
+from reactor.execution.frames import HttpRequest, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
 from reactor.footprint.write_log import WriteLog
 from reactor.limits import DEFAULT_LIMITS, Limits
@@ -203,6 +204,12 @@ class Application:
                 return await self.call_action(path, args, identity, internal=internal)
             case _:
                 return await self.call_query(path, args, identity, internal=internal)
+
+    def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:
+        """Have the project's HTTP routes answer a request; `name` is what logs call it."""
+        exchange = HttpExchange(request)
+        self._engine.submit_http(name, _key(identity), exchange)
+        return exchange
 
     def _kind_of(self, path: str) -> str | None:
         module, _, name = path.rpartition(":")

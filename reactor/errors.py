@@ -11,6 +11,8 @@
     │   ├── LimitExceeded           names the limit, its value and the setting
     │   ├── FunctionTimeout         a function used up its time
     │   ├── FunctionCrashed         the process that ran the call died
+    │   ├── InvalidResponse         an HTTP handler's answer that cannot be sent
+    │   ├── WebhookError            a webhook whose signature does not hold; uncaught, it is answered 401
     │   ├── ForbiddenHere           e.g. a socket inside a query: "use an action"
     │   └── DefinitionError         schema.py or functions/ cannot be loaded as written
     ├── CallerError                 a client's mistake; `code` is the short code clients see
@@ -142,6 +144,21 @@ class FunctionCrashed(DeveloperError):
     """The process that ran a call died in it: `os._exit`, a segmentation fault, out of memory."""
 
     tag = "FunctionCrashed"
+
+
+class InvalidResponse(DeveloperError):
+    """An HTTP handler answered with something that cannot be sent: no Response, or one with a broken head."""
+
+    tag = "InvalidResponse"
+
+
+class WebhookError(DeveloperError):
+    """A webhook that is not what it should be: a header is missing, it is too old, or no signature matches.
+
+    The text may be shown to the sender: it never holds a secret.
+    """
+
+    tag = "WebhookError"
 
 
 class ForbiddenHere(DeveloperError):

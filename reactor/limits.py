@@ -69,6 +69,13 @@ class Limits:
     ping_interval: float = 15.0
     connect_wait: float = 10.0  # from the upgrade to Connect
 
+    # HTTP routes (reference §2.5)
+    http_request: int = 20 << 20  # a request's body → 413
+    http_response: int = 20 << 20  # a response's body → HttpResponseTooLarge
+    http_window: int = 1 << 20  # of a response on its way to a slow client; its handler waits above this
+    http_stall: float = 30.0  # a client that takes nothing of a response for so long is cut
+    http_bodies: int = 256 << 20  # request bodies held at once, of all routes → 503
+
     # memory of what happened
     write_log_bytes: int = 64 << 20
     write_log_age: float = 300.0

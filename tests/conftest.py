@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.codegen.compiler import Compiler, packages_folder
+from tests.codegen.compiler import Compiler, compiler_packages
 
 
 @pytest.fixture(scope="session")
 def type_packages(pytestconfig: pytest.Config) -> Path:
-    return packages_folder(Path(pytestconfig.cache.mkdir("node")))
+    return compiler_packages(Path(pytestconfig.cache.mkdir("node")))
 
 
 @pytest.fixture

@@ -146,7 +146,9 @@ class RunningServer:
 
     def arguments(self) -> list[str]:
         """The command line that `start` runs."""
-        place = ("--port", str(self.port), "--data", str(self.project.data))
+        place = ["--port", str(self.port), "--data", str(self.project.data)]
+        if "--site-port" not in self.options:  # its neighbour's number may be another test's port
+            place += ["--site-port", "off"]
         return [sys.executable, "-m", "reactor.cli", self.command, *place, *self.options]
 
     def run(self, *arguments: str, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:

@@ -39,6 +39,8 @@ class HostOptions:
     data: Path
     host: str = "127.0.0.1"
     port: int = 3210
+    site_port: int | None = None  # has the project's HTTP routes at its root; they are under /http/ in any case
+    site_port_chosen: bool = False  # by the operator: serving without it will not do
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
     types: bool = True  # write functions/_generated
@@ -61,7 +63,7 @@ class Host:
     async def serve(self) -> None:
         """Serve until SIGINT or SIGTERM. Raises ReactorError for what a person has to mend first."""
         options = self._options
-        _check_address(options.host, options.port)
+        _check_addresses(options)
         with _terminated_by_cancelling():
             if not options.dev:
                 await self._start()
@@ -109,11 +111,22 @@ class Host:
         options, application = self._options, self._application
         address_file = AddressFile(options.data)
 
-        def on_listening(address: Address) -> None:
+        def on_listening(address: Address, site: Address | None) -> None:
             address_file.write(address.url)
+            if site is None and options.site_port is not None:
+                self._terminal.warn(f"port {options.site_port} is in use: HTTP routes are served under /http/ only")
+            elif site is not None and application.manifest.routes is not None:
+                print(f"HTTP routes at {site.url}", flush=True)
             print(f"reactor ready at {address.url}", flush=True)
 
-        server = run_server(application, options.host, options.port, on_listening=on_listening)
+        server = run_server(
+            application,
+            options.host,
+            options.port,
+            site_port=options.site_port,
+            site_required=options.site_port_chosen,
+            on_listening=on_listening,
+        )
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(each) for each in (server, *beside)]
         try:
             with address_file.cleared():
@@ -121,7 +134,8 @@ class Host:
                 for each in done:
                     each.result()
         except OSError as error:
-            raise _taken(options.host, options.port, error) from error
+            _check_addresses(options)  # says which one it is
+            raise AddressTaken(f"Cannot listen at {options.host}:{options.port}: {error.strerror or error}.") from error
         finally:
             for task in tasks:
                 task.cancel()
@@ -141,18 +155,20 @@ def _terminated_by_cancelling() -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGTERM)
 
 
-def _check_address(host: str, port: int) -> None:
-    """Fail now rather than after loading. That the address is free now is no promise: binding may still fail."""
+def _check_addresses(options: HostOptions) -> None:
+    """Fail now rather than after loading. That an address is free now is no promise: binding may still fail."""
+    _check_address(options.host, options.port, f"--port {options.port + 1}, or REACTOR_PORT")
+    if options.site_port is not None and options.site_port_chosen:
+        _check_address(options.host, options.site_port, "--site-port off, for HTTP routes under /http/ only")
+
+
+def _check_address(host: str, port: int, other: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        raise _taken(host, port, error) from error
-
-
-def _taken(host: str, port: int, error: OSError) -> ReactorError:
-    if error.errno == errno.EADDRINUSE:
-        return AddressTaken(
-            f"Port {port} is in use. Stop what listens there, or choose another: --port {port + 1}, or REACTOR_PORT."
-        )
-    return AddressTaken(f"Cannot listen at {host}:{port}: {error.strerror or error}.")
+        if error.errno == errno.EADDRINUSE:
+            text = f"Port {port} is in use. Stop what listens there, or choose another: {other}."
+        else:
+            text = f"Cannot listen at {host}:{port}: {error.strerror or error}."
+        raise AddressTaken(text) from error

@@ -37,6 +37,15 @@ app = typer.Typer(
 Port = Annotated[
     int, typer.Option(envvar="REACTOR_PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
 ]
+SitePort = Annotated[
+    str | None,
+    typer.Option(
+        "--site-port",
+        envvar="REACTOR_SITE_PORT",
+        metavar="INTEGER|off",
+        help="Where to serve the project's HTTP routes besides /http/.  [default: the port above --port]",
+    ),
+]
 HostName = Annotated[str, typer.Option("--host", envvar="REACTOR_HOST", help="The address to listen at.")]
 Data = Annotated[Path, typer.Option("--data", help="The folder that keeps the data.", file_okay=False)]
 T = TypeVar("T")
@@ -64,6 +73,7 @@ def _options(
 @app.command()
 def dev(
     port: Port = 3210,
+    site_port: SitePort = None,
     host: HostName = "127.0.0.1",
     data: Data = DATA,
     once: Annotated[bool, typer.Option("--once", help="Push once and end, without serving.")] = False,
@@ -72,7 +82,8 @@ def dev(
     """Serve this project and push every save."""
     root = _project_root()
     limits = ProjectSettings.read(root).limits
-    options = HostOptions(root, _absolute(data), host, port, limits, dev=True, types=types)
+    site = _site_port(site_port, port)
+    options = HostOptions(root, _absolute(data), host, port, site, site_port is not None, limits, dev=True, types=types)
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.WARNING)
     service = Host(options, terminal)
@@ -83,13 +94,15 @@ def dev(
 
 
 @app.command()
-def serve(port: Port = 3210, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
+def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
     """Serve this project as it is now; clients are not told what went wrong inside a function."""
     root = _project_root()
     limits = ProjectSettings.read(root).limits
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.INFO)
-    _run(Host(HostOptions(root, _absolute(data), host, port, limits, dev=False), terminal).serve(), interrupted=0)
+    site = _site_port(site_port, port)
+    options = HostOptions(root, _absolute(data), host, port, site, site_port is not None, limits, dev=False)
+    _run(Host(options, terminal).serve(), interrupted=0)
 
 
 @app.command()
@@ -160,6 +173,17 @@ def _project_root() -> Path:
             "with functions/hello.py."
         )
     return root
+
+
+def _site_port(given: str | None, port: int) -> int | None:
+    """The port above the API's unless told otherwise; a free one when that has one."""
+    if given is None:
+        return None if port == 65535 else port and port + 1
+    if given == "off":
+        return None
+    if given.isdecimal() and int(given) <= 65535:
+        return int(given)
+    raise typer.BadParameter("--site-port must be a port number, or `off`")
 
 
 def _absolute(data: Path) -> Path:

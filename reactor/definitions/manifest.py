@@ -47,17 +47,28 @@ class TableManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteManifest:
+    """One method of one HTTP route."""
+
+    method: str
+    path: str  # as declared: "/images/{image_id}", or "/images/" when it is a prefix
+    is_prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Functions sorted by path, tables by name: one bundle, one sequence of bytes."""
 
     functions: tuple[FunctionManifest, ...] = ()
     tables: tuple[TableManifest, ...] = ()
+    routes: tuple[RouteManifest, ...] | None = None  # in the order declared; None without a router in functions/http.py
 
     def to_bytes(self) -> bytes:
         """The JSON text that `from_bytes` reads."""
         tree = {
             "functions": [_function_tree(each) for each in self.functions],
             "tables": [_table_tree(each) for each in self.tables],
+            "routes": None if self.routes is None else [[r.method, r.path, r.is_prefix] for r in self.routes],
         }
         return orjson.dumps(tree)
 
@@ -65,7 +76,8 @@ class Manifest:
     def from_bytes(cls, data: bytes) -> Manifest:
         """The Manifest that `to_bytes` wrote."""
         tree = orjson.loads(data)
-        return cls(tuple(map(_function, tree["functions"])), tuple(map(_table, tree["tables"])))
+        routes = None if tree["routes"] is None else tuple(RouteManifest(*each) for each in tree["routes"])
+        return cls(tuple(map(_function, tree["functions"])), tuple(map(_table, tree["tables"])), routes)
 
 
 def _function_tree(function: FunctionManifest) -> dict[str, Any]:

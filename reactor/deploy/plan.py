@@ -20,7 +20,7 @@ class Change:
     """One thing that is added, removed or changed."""
 
     sign: str  # "+", "-" or "~"
-    what: str  # "table", "index", "field", "query", "mutation" or "action"
+    what: str  # "table", "index", "field", "query", "mutation", "action" or "route"
     name: str  # as the developer writes it: `users`, `users.by_email`, `users:create`
     notes: tuple[str, ...] = ()  # what about it, a clause each
 
@@ -39,7 +39,8 @@ class DeployPlan:
         """What a deployment of `old` becomes when `new` is pushed."""
         tables = _by_name(old.tables), _by_name(new.tables)
         functions = _by_path(old.functions), _by_path(new.functions)
-        return cls((*_table_changes(*tables), *_function_changes(*functions)))
+        routes = _routes(old), _routes(new)
+        return cls((*_table_changes(*tables), *_function_changes(*functions), *_route_changes(*routes)))
 
     @classmethod
     def first(cls, manifest: Manifest) -> DeployPlan:
@@ -127,6 +128,15 @@ def _function_changes(old: Mapping[str, FunctionManifest], new: Mapping[str, Fun
             yield Change("+", after.kind, path, ("internal",) if after.visibility == "internal" else ())
         elif notes := tuple(_signature_notes(before, after)):
             yield Change("~", after.kind, path, notes)
+
+
+def _routes(manifest: Manifest) -> frozenset[str]:
+    return frozenset(f"{r.method} {r.path}{'…' if r.is_prefix else ''}" for r in manifest.routes or ())
+
+
+def _route_changes(old: frozenset[str], new: frozenset[str]) -> Iterator[Change]:
+    for name in sorted(old ^ new):
+        yield Change("+" if name in new else "-", "route", name)
 
 
 def _signature_notes(old: FunctionManifest, new: FunctionManifest) -> Iterator[str]:

@@ -24,7 +24,8 @@ from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.errors import Overloaded
-from reactor.execution.frames import Batch, Call, Outcome
+from reactor.execution.frames import Batch, Call, Failure, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
 from reactor.footprint.commit import Commit
 from reactor.footprint.key_range import KeyRange
@@ -148,6 +149,14 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def submit_http(self, name: str, identity: bytes | None, exchange: HttpExchange) -> None:
+        """Have the project's HTTP routes answer a request; `name` is what logs call it. The exchange is always ended."""
+        call = Call(self._call_id(), "action", name, b"{}", identity)
+        task = asyncio.get_running_loop().create_task(self._answer(call, exchange))
+        exchange.waiting(task.cancel)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def query(self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False) -> Outcome:
         """Run a query once, or share a result that holds at the head. Raises Overloaded."""
         if len(self.subscriptions.queue) >= self.limits.reader_queue:
@@ -266,6 +275,11 @@ class Engine:
         assert self._pool is not None, "attach() comes first"
         return self._pool
 
+    def _cost(self, outcome: Outcome) -> float:
+        """Seconds a query took; a run that had to be killed could not say, and took all it may."""
+        killed = outcome.failure is not None and outcome.failure.code in ("FunctionTimeout", "FunctionCrashed")
+        return self.limits.function_cpu if killed else outcome.cpu
+
     def _ended(self, path: str, outcome: Outcome) -> None:
         if outcome.log_lines or outcome.failure is not None:
             self._functions.write(path, outcome)
@@ -285,7 +299,7 @@ class Engine:
             run = runs.pop(outcome.call)
             observation = _observe(outcome, ts)
             self.runs_made += 1
-            self.subscriptions.queue.observe(run.subscription.key.path, outcome.cpu)
+            self.subscriptions.queue.observe(run.subscription.key.path, self._cost(outcome))
             self._ended(run.subscription.key.path, outcome)
             if run.gang is not None:
                 gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]
@@ -330,6 +344,16 @@ class Engine:
         self._ended(call.path, outcome)
         done(outcome)
 
+    async def _answer(self, call: Call, exchange: HttpExchange) -> None:
+        outcome = _refused(call, Overloaded("ServerStopping", "The server is stopping"))
+        try:
+            outcome = await self.pool.run_action(call, self._nested, exchange)
+            self._ended(call.path, outcome)
+        except Overloaded as overload:
+            outcome = _refused(call, overload)
+        finally:
+            exchange.ended(outcome)
+
     async def _nested(self, call: Call) -> Outcome:
         """A call made by an action: its own transaction, as the action's identity."""
         match call.kind:
@@ -339,6 +363,10 @@ class Engine:
                 return await self.mutation(call.path, call.args, call.identity, internal=True)
             case "action":
                 return await self.action(call.path, call.args, call.identity, internal=True)
+
+
+def _refused(call: Call, overload: Overloaded) -> Outcome:
+    return Outcome(call.id, None, Failure(overload.code, overload.message, retry=True))
 
 
 def _call(call_id: int, run: Run) -> Call:

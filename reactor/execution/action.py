@@ -1,4 +1,4 @@
-"""ActionRunner: a process that runs one action at a time, on an asyncio loop of its own (engine B2).
+"""ActionRunner: a process that runs one action or HTTP route at a time, on an asyncio loop of its own (engine B2).
 
 While the action runs, its calls to queries, mutations and the scheduler go over the pipe to the server, each in a
 transaction of its own. Finished cleanly, the process is used again; what the action left running is ended first.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import traceback
+from collections.abc import Awaitable, Callable
 from time import monotonic  # taken before the guards replace it: the slot wants the real one
 from typing import TYPE_CHECKING, Any
 
 from reactor.clock import SystemClock
 from reactor.execution import frames
 from reactor.execution.caller import FunctionCaller
-from reactor.execution.frames import AnyFrame, Call, Outcome, pack
+from reactor.execution.frames import AnyFrame, Call, HttpRequest, Outcome, pack
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY
 from reactor.execution.slot import Slot
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
 
 _CHUNK = 1 << 18
+_PIECE = 64 << 10  # of a response's body, in one frame
 _PATIENCE = 1.0  # seconds a task left behind has to take its cancellation
 
 
@@ -35,7 +37,9 @@ class ActionRunner:
         self._socket, self._unpacker, self._early = pipe.hand_over()
         self._socket.setblocking(False)
         self._slot = slot
+        self._window = limits.http_window
         self._caller = FunctionCaller(bundle, limits, SystemClock())
+        self._client: _Client | None = None  # of the HTTP request that runs, until it is done
         self._nested: dict[int, asyncio.Future[Outcome]] = {}  # number → its waiter; until NestedDone
         self._numbers = itertools.count(1)
         self._sending: asyncio.Lock  # frames leave whole; made on the loop
@@ -67,6 +71,15 @@ class ActionRunner:
                 match frame:
                     case frames.RunAction(call=call):
                         running = loop.create_task(self._run(call))
+                    case frames.RunHttp(call=call, request=request):
+                        self._client = client = _Client(self._send, self._window)
+                        running = loop.create_task(self._run_http(call, request, client))
+                    case frames.ChunksTaken(size=size):
+                        if self._client is not None:
+                            self._client.taken(size)
+                    case frames.ClientGone():
+                        if self._client is not None:
+                            self._client.leave()
                     case frames.NestedDone(number=number, outcome=outcome):
                         waiter = self._nested.pop(number, None)
                         if waiter is not None and not waiter.done():
@@ -92,9 +105,17 @@ class ActionRunner:
     async def _run(self, call: Call) -> bool:
         """Run one action and answer it. False when the process must not be used again."""
         self._slot.begin(call.id, monotonic())
-        outcome = await self._caller.run_action(call, self._call)
+        return await self._finish(await self._caller.run_action(call, self._call))
+
+    async def _run_http(self, call: Call, request: HttpRequest, client: _Client) -> bool:
+        """The same for an HTTP request."""
+        self._slot.begin(call.id, monotonic())
+        return await self._finish(await self._caller.run_http(call, request, self._call, client))
+
+    async def _finish(self, outcome: Outcome) -> bool:
         clean = await self._end_leftovers()
         self._nested.clear()
+        self._client = None
         self._slot.end()
         await self._send(frames.ActionDone(outcome, reusable=clean))
         return clean
@@ -119,3 +140,40 @@ class ActionRunner:
         if leftovers:
             _done, leftovers = await asyncio.wait(leftovers, timeout=_PATIENCE)
         return not leftovers
+
+
+class _Client:
+    """The client of an HTTP request, at the other end of the server: see http_action.Client."""
+
+    def __init__(self, send: Callable[[AnyFrame], Awaitable[None]], window: int) -> None:
+        self.gone = asyncio.Event()  # set by leave
+        self._send = send
+        self._room = window  # bytes that may be sent; shrinks in chunk, grows in taken
+        self._moved = asyncio.Event()  # there may be room again
+
+    async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._send(frames.ResponseHead(status, headers))
+
+    async def chunk(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            while self._room <= 0 and not self.gone.is_set():
+                self._moved.clear()
+                await self._moved.wait()
+            if self.gone.is_set():
+                return
+            piece = data[start : start + _PIECE]
+            self._room -= len(piece)
+            await self._send(frames.ResponseChunk(piece))
+
+    async def end(self) -> None:
+        await self._send(frames.ResponseEnd())
+
+    def taken(self, size: int) -> None:
+        """The client has taken so much."""
+        self._room += size
+        self._moved.set()
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self.gone.set()
+        self._moved.set()

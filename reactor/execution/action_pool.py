@@ -15,6 +15,7 @@ from reactor.errors import Overloaded
 from reactor.execution import frames
 from reactor.execution.blame import blame, crashed
 from reactor.execution.frames import AnyFrame, Call, Failure, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.nursery import Nursery
 from reactor.execution.runner import Runner
 from reactor.limits import Limits
@@ -26,11 +27,12 @@ Nested = Callable[[Call], Awaitable[Outcome]]
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One action under way."""
+    """One action or HTTP request under way."""
 
     call: Call
     nested: Nested
     done: asyncio.Future[Outcome]
+    exchange: HttpExchange | None = None  # of an HTTP request
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # its nested calls; each removes itself
 
 
@@ -50,12 +52,14 @@ class ActionPool:
         """The runners with an action in them."""
         return list(self._busy)
 
-    async def run(self, call: Call, nested: Nested) -> Outcome:
+    async def run(self, call: Call, nested: Nested, exchange: HttpExchange | None = None) -> Outcome:
         """Run the action; `nested` carries out what it calls meanwhile. Its outcome, also when its process dies.
+
+        With an `exchange` it is a request to an HTTP route, whose response goes there.
 
         Cancelling ends the action's process. Raises Overloaded when too many wait.
         """
-        run = _Run(call, nested, asyncio.get_running_loop().create_future())
+        run = _Run(call, nested, asyncio.get_running_loop().create_future(), exchange)
         if len(self._waiting) >= self._limits.action_queue:
             raise Overloaded("TooManyConcurrentRequests", "Too many actions are waiting to run, try again later")
         self._waiting.append(run)
@@ -96,7 +100,11 @@ class ActionPool:
             else:
                 return
             run = self._busy[runner] = self._waiting.popleft()
-            runner.send(frames.RunAction(run.call))
+            if run.exchange is None:
+                runner.send(frames.RunAction(run.call))
+            else:
+                run.exchange.started(runner.send)
+                runner.send(frames.RunHttp(run.call, run.exchange.request))
 
     def _forget(self, run: _Run) -> None:
         """The caller waits no longer: nothing of the run may go on."""
@@ -115,6 +123,8 @@ class ActionPool:
         match frame:
             case frames.ActionDone(outcome=outcome, reusable=reusable):
                 run = self._busy.pop(runner)
+                if run.exchange is not None:
+                    run.exchange.released()
                 _resolve(run, outcome)
                 if not reusable or runner in self._retired:
                     self._retired.add(runner)
@@ -122,6 +132,10 @@ class ActionPool:
                 else:
                     self._idle.append(runner)
                 self._dispatch()
+            case frames.ResponseHead() | frames.ResponseChunk() | frames.ResponseEnd():
+                exchange = self._busy[runner].exchange
+                assert exchange is not None
+                exchange.arrived(frame)
             case frames.Nested(number=number, call=call):
                 run = self._busy[runner]
                 task = asyncio.get_running_loop().create_task(self._carry_out(runner, run, number, call))
@@ -147,6 +161,8 @@ class ActionPool:
             self._idle.remove(runner)
         run = self._busy.pop(runner, None)
         if run is not None:
+            if run.exchange is not None:
+                run.exchange.released()
             assert runner.status is not None
             guilty = blame(runner, self._limits)
             failure = guilty.get(run.call.id) or crashed(runner.status)

@@ -9,9 +9,12 @@ from types import ModuleType
 
 from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
+from reactor.definitions.http import HttpRoute, HttpRouter
+from reactor.definitions.http_routes import RouteTable
 from reactor.definitions.manifest import Manifest
 from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
+from reactor.errors import DefinitionError
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
@@ -27,13 +30,16 @@ class Bundle:
     functions: FunctionRegistry
     modules: Mapping[str, ModuleType]  # of functions/, by their names below it
     importer: ProjectImporter
+    routes: RouteTable[HttpRoute] | None = None  # of functions/http.py; None when it has no router
     warnings: tuple[str, ...] = ()  # sentences for the developer
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
     @property
     def manifest(self) -> Manifest:
         """What may be known of it outside of this process."""
-        return Manifest(tuple(definition.manifest for definition in self.functions), self.schema.manifest)
+        functions = tuple(definition.manifest for definition in self.functions)
+        routes = None if self.routes is None else tuple(route.manifest for route in self.routes.routes)
+        return Manifest(functions, self.schema.manifest, routes)
 
     def unload(self) -> None:
         """Take its modules and its importer out of the interpreter. What was loaded keeps working."""
@@ -57,8 +63,23 @@ def bundle_of(
         functions=FunctionRegistry(definitions),
         modules=modules,
         importer=importer,
+        routes=_routes(modules.get("http")),
         warnings=tuple(_warnings(modules)),
     )
+
+
+def _routes(module: ModuleType | None) -> RouteTable[HttpRoute] | None:
+    """What functions/http.py routes. DefinitionError when its router cannot be found under its name."""
+    content = {} if module is None else vars(module)
+    router = content.get("http")
+    if isinstance(router, HttpRouter):
+        return RouteTable.of(router.routes)
+    elsewhere = [name for name, value in content.items() if isinstance(value, HttpRouter)]
+    if elsewhere:
+        raise DefinitionError(
+            f"functions/http.py calls its HttpRouter `{elsewhere[0]}`; call it `http`, or nothing will be routed."
+        )
+    return None
 
 
 def _belongs_elsewhere(

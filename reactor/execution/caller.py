@@ -19,8 +19,9 @@ from reactor.errors import ArgumentValidationError, FunctionTimeout, InvalidValu
 from reactor.execution.actions import Bridge, Errand, perform
 from reactor.execution.chance import Chance
 from reactor.execution.context import MutationContext, QueryContext
-from reactor.execution.frames import Call, Failure, Outcome, pack_outcome, unpack_outcome
+from reactor.execution.frames import Call, Failure, HttpRequest, Outcome, pack_outcome, unpack_outcome
 from reactor.execution.guard import Guard
+from reactor.execution.http_action import Client, answer
 from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
 from reactor.execution.outcome import digest_of, failure_of
@@ -161,6 +162,21 @@ class FunctionCaller:
         finally:
             run.leave(token)
         return Outcome(call=call.id, value=ended.value, failure=ended.failure, log_lines=run.logs.lines)
+
+    async def run_http(self, call: Call, request: HttpRequest, bridge: Bridge, client: Client) -> Outcome:
+        """Answer an HTTP request on this event loop, part by part, to `client`. A handler that succeeds comes to null."""
+        run = self._run(call, self._clock.now_ns(), Chance.unpredictable(), deterministic=False)
+        token = run.enter()
+        failure: Failure | None = None
+        try:
+            errand = Errand(self._bundle, self._clock, run, bridge)
+            await answer(self._bundle.routes, errand, request, client, self._limits)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
+            failure = failure_of(error, self._bundle.project)
+        finally:
+            run.leave(token)
+        value = b"null" if failure is None else None
+        return Outcome(call=call.id, value=value, failure=failure, log_lines=run.logs.lines)
 
     # ── what all have in common ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -233,6 +233,53 @@ class ActionDone(Frame, frozen=True):
     reusable: bool = True  # False: the action left something running, so the process ends itself
 
 
+class HttpRequest(Part, frozen=True):
+    """A request to one of the project's HTTP routes, whole (reference §2.5)."""
+
+    method: str
+    scheme: str
+    path: bytes  # as it was sent, without the query and without what stands before the routes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]  # names in lower case
+    body: bytes = b""
+    client: tuple[str, int] | None = None
+    server: tuple[str, int | None] | None = None
+
+
+class RunHttp(Frame, frozen=True):
+    """Server → action runner: answer this request. The response comes in parts, then ActionDone."""
+
+    call: Call  # its path is only a name, for logs
+    request: HttpRequest
+
+
+class ResponseHead(Frame, frozen=True):
+    """Action runner → server, once, before any chunk. Checked: it can be sent as it is."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+
+
+class ResponseChunk(Frame, frozen=True):
+    """Action runner → server."""
+
+    data: bytes
+
+
+class ResponseEnd(Frame, frozen=True):
+    """Action runner → server: the body is complete. What the handler left to do in the background goes on."""
+
+
+class ChunksTaken(Frame, frozen=True):
+    """Server → action runner: the client has taken so many bytes more of the body."""
+
+    size: int
+
+
+class ClientGone(Frame, frozen=True):
+    """Server → action runner: nobody reads the response any more."""
+
+
 # ── nursery ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -285,8 +332,8 @@ ToWriter = OpenWriter | Mutations | Push | Acknowledged | Checkpoint | Drain
 FromWriter = WriterHello | WriterRefused | BatchDone | PushDone | PushRefused | Checkpointed | StaleBundle
 ToReader = OpenReader | Queries | Drain
 FromReader = QueriesDone | StaleBundle
-ToAction = RunAction | NestedDone | Drain
-FromAction = ActionDone | Nested
+ToAction = RunAction | RunHttp | NestedDone | ChunksTaken | ClientGone | Drain
+FromAction = ActionDone | Nested | ResponseHead | ResponseChunk | ResponseEnd
 ToNursery = LoadBundle | Fork | Drain
 FromNursery = BundleLoaded | BundleFailed | Forked | Reaped
 AnyFrame = ToWriter | FromWriter | ToReader | FromReader | ToAction | FromAction | ToNursery | FromNursery

@@ -21,6 +21,7 @@ from reactor.errors import SchemaViolation, StorageError
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
+from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.mirror import remove_mirror
 from reactor.execution.nursery import Nursery
 from reactor.execution.reader_set import ReaderSet
@@ -186,12 +187,15 @@ class RunnerPool:
         """How many batches of queries could be submitted now."""
         return self._readers.idle
 
-    async def run_action(self, call: Call, nested: Callable[[Call], Awaitable[Outcome]]) -> Outcome:
+    async def run_action(
+        self, call: Call, nested: Callable[[Call], Awaitable[Outcome]], exchange: HttpExchange | None = None
+    ) -> Outcome:
         """Run the action in a process of its own; `nested` carries out the calls it makes. Never run twice.
 
-        Cancelling ends the action. Raises Overloaded when too many wait.
+        With an `exchange` it is a request to an HTTP route. Cancelling ends the action. Raises Overloaded when too many
+        wait.
         """
-        return await self._actions.run(call, nested)
+        return await self._actions.run(call, nested, exchange)
 
     def batch_done(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """LaneOwner."""
@@ -265,7 +269,8 @@ class RunnerPool:
         if self._checkpoint is not None:
             self._checkpoint.cancel()
             await asyncio.gather(self._checkpoint, return_exceptions=True)
-        await asyncio.gather(self._lane.stop(), self._readers.stop(), self._actions.stop())
+        await asyncio.gather(self._readers.stop(), self._actions.stop())
+        await self._lane.stop()  # last, so that closing the only connection left folds the WAL into the database
         if self._watch is not None:  # until here: the last mutation had its deadline too
             self._watch.cancel()
         if self._spare is not None:

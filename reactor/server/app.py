@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from reactor.application import Application
 from reactor.server.assembly import assemble
 from reactor.server.heartbeat import Heartbeat
-from reactor.server.listening import Address, run_until_signalled
+from reactor.server.http_routes import HttpRoutes
+from reactor.server.listening import Address, listening, run_until_signalled
 from reactor.server.settings import ServerSettings
 from reactor.server.socket import Socket
 from reactor.server.sync_worker import SyncWorker
@@ -23,8 +26,16 @@ def build_app(application: Application, *, settings: ServerSettings | None = Non
     def make_worker(socket: Socket, client: ClientInfo) -> SyncWorker:
         return SyncWorker(socket, application, client, heartbeat)
 
-    settings = settings or ServerSettings(dev=not application.redact, redact=application.redact)
-    return assemble(application, make_worker, settings, application.limits)
+    return assemble(application, make_worker, settings or _settings_of(application), application.limits)
+
+
+def build_site(application: Application, *, settings: ServerSettings | None = None) -> ASGIApp:
+    """The ASGI application of the site's listener: the project's HTTP routes, and nothing else."""
+    return HttpRoutes(application, settings or _settings_of(application), application.limits, at_root=True)
+
+
+def _settings_of(application: Application) -> ServerSettings:
+    return ServerSettings(dev=not application.redact, redact=application.redact)
 
 
 async def run_server(
@@ -32,12 +43,30 @@ async def run_server(
     host: str,
     port: int,
     *,
+    site_port: int | None = None,
+    site_required: bool = True,
     settings: ServerSettings | None = None,
-    on_listening: Callable[[Address], None] | None = None,
+    on_listening: Callable[[Address, Address | None], None] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, or until cancelled. Raises OSError when the address cannot be had.
+    """Serve until SIGINT or SIGTERM, or until cancelled. Raises OSError when an address cannot be had.
 
-    `application` is started before and stopped after by the caller.
+    `site_port` has a listener of its own for the project's HTTP routes, without which `on_listening` is told None unless
+    it is `site_required`. `application` is started before and stopped
+    after by the caller.
     """
-    app = build_app(application, settings=settings)
-    await run_until_signalled(app, host, port, limits=application.limits, on_listening=on_listening)
+    app, limits = build_app(application, settings=settings), application.limits
+    async with contextlib.AsyncExitStack() as stack:
+        site: Address | None = None
+        if site_port is not None:
+            site_app = build_site(application, settings=settings)
+            try:
+                site = await stack.enter_async_context(listening(site_app, host, site_port, limits=limits))
+            except OSError:
+                if site_required:
+                    raise
+
+        def told(address: Address) -> None:
+            if on_listening is not None:
+                on_listening(address, site)
+
+        await run_until_signalled(app, host, port, limits=limits, on_listening=told)

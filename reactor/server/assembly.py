@@ -9,13 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from reactor.errors import BadRequest
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.cors import Cors
 from reactor.server.errors import error_response, refusal
 from reactor.server.http_api import HttpApi
+from reactor.server.http_routes import HttpRoutes
 from reactor.server.page import page_routes
 from reactor.server.request_body import read_body
 from reactor.server.settings import ServerSettings
@@ -34,6 +35,7 @@ def assemble(
             *page_routes(verbs, settings),
             *_service_routes(settings),
             *HttpApi(verbs, settings, limits).routes(),
+            Mount("/http", HttpRoutes(verbs, settings, limits)),
             *sync_routes(make_worker, limits),
         ],
         middleware=[Middleware(Cors)],

@@ -76,6 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["reactor.transport"] = self.transport  # type: ignore[typeddict-unknown-key] # to break off an answer
         self._header_bytes = 0
         if not self._in_head:
             self._await_head()

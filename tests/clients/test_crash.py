@@ -1,7 +1,10 @@
-"""kill -9 of the server: clients come back by themselves, nothing answered is lost, nothing happens twice."""
+"""kill -9 of the server or its runners: nobody loses what was answered, nothing happens twice, clients come back."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from collections import Counter
 
 import pytest
@@ -229,6 +232,34 @@ def test_the_runners_of_a_killed_server_end_by_themselves(clients: Clients, serv
     assert server.runners_end(within=5.0), f"of {runners} these still run: {server.runners()}"
     server.start()
     assert client.query("halves:number", {"room": "orphans"}) == 2
+
+
+def test_runners_killed_under_load_cost_at_most_the_call_they_were_running(
+    clients: Clients, server: RunningServer
+) -> None:
+    """The nursery, the writer and the readers in turn, whichever is which; the sockets must not notice (engine A3, A4)."""
+    room = "runners"
+    watcher = clients.js(server)
+    number = watcher.subscribe("halves:number", {"room": room})
+    assert number.next() == 0
+    writers = [clients.js(server) for _ in range(4)]
+    sent = {}
+    killed = server.runners()
+    for round_number, pid in enumerate(killed):
+        since = writers[0].driver.place()
+        for step in range(40):
+            for name, writer in enumerate(writers):
+                key = f"{round_number}/{name}/{step}"
+                sent[key] = writer.begin_mutation("halves:record", {"room": room, "key": key})
+        writers[0].driver.wait_for(lambda _: answers(writers, since) >= 10, what="10 answers")  # noqa: B023
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    replies = {key: pending.reply() for key, pending in sent.items()}
+    done = [key for key, reply in replies.items() if "error" not in reply]
+    number.wait_until(2 * len(done))
+    assert Counter(watcher.query("halves:keys", {"room": room})) == both_halves_once(done)
+    assert len(sent) - len(done) <= len(killed), "more calls failed than runners died"
+    assert [client.connections for client in (watcher, *writers)] == [1] * 5
 
 
 def test_a_server_told_to_stop_stops_at_once_and_clients_come_back(clients: Clients, server: RunningServer) -> None:

@@ -6,15 +6,11 @@ Packages are installed once, into the test environment and not into the reposito
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.clients.node import CONVEX, INSTALL_TIME, node_executable
+from tests.clients.node import CONVEX, node_environment, node_executable, packages_folder
 
 PACKAGES = ("typescript", f"convex@{CONVEX}", "react", "@types/react")
 
@@ -37,28 +33,9 @@ TSCONFIG = {
 }
 
 
-def packages_folder(cache: Path) -> Path:
-    """A folder whose node_modules holds the compiler and the client; installed there unless it is."""
-    home = Path(sys.prefix) if sys.prefix != sys.base_prefix else cache
-    folder = home / "node-types" / f"convex-{CONVEX}"
-    if not (folder / "node_modules" / "typescript" / "package.json").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent))
-        try:
-            _install(draft)
-            draft.rename(folder)
-        except OSError:  # somebody else was quicker
-            if not folder.exists():
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    return folder
-
-
-def _install(folder: Path) -> None:
-    (folder / "package.json").write_text('{"private": true}')
-    options = ("--no-package-lock", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts")
-    _run([str(Path(sys.executable).with_name("npm")), "install", *options, *PACKAGES], folder)
+def compiler_packages(cache: Path) -> Path:
+    """A folder whose node_modules holds the compiler and the client."""
+    return packages_folder(cache, "node-types", PACKAGES)
 
 
 class Compiler:
@@ -81,7 +58,7 @@ class Compiler:
         checked = subprocess.run(
             [str(node_executable()), str(tsc), "--project", str(self.folder)],
             cwd=self.folder,
-            env=_environment(),
+            env=node_environment(),
             capture_output=True,
             text=True,
             timeout=100,
@@ -90,14 +67,3 @@ class Compiler:
         said = checked.stdout + checked.stderr
         assert bool(said.strip()) == bool(checked.returncode), f"tsc ended with {checked.returncode}: {said}"
         return said
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PATH": f"{node_executable().parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env=_environment(), capture_output=True, text=True, timeout=INSTALL_TIME, check=False
-    )
-    assert done.returncode == 0, f"{command} failed:\n{done.stdout}{done.stderr}"

@@ -23,7 +23,7 @@ async def hello(ctx: ActionCtx, request: Request) -> Response:
 def test_a_router_collects_routes() -> None:
     http = HttpRouter()
     assert http.route("/hook", methods=("POST", "put"))(hello) is hello
-    assert [(route.method, route.path) for route in http.routes] == [("POST", "/hook"), ("PUT", "/hook")]
+    assert [(route.method, route.pattern.text) for route in http.routes] == [("POST", "/hook"), ("PUT", "/hook")]
     with pytest.raises(DefinitionError, match="POST /hook is declared twice"):
         http.route("/hook", methods=("POST",))(hello)
     with pytest.raises(DefinitionError, match="must start with"):

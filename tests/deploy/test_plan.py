@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
-from reactor.definitions.manifest import FunctionManifest, Manifest, SearchManifest, TableManifest
+from reactor.definitions.manifest import FunctionManifest, Manifest, RouteManifest, SearchManifest, TableManifest
 from reactor.deploy.plan import DeployPlan
 from reactor.values.validator import ArrayV, Field, NumberV, ObjectV, StringV
 
@@ -22,6 +23,10 @@ def tables(*each: TableManifest) -> Manifest:
 
 def functions(*each: FunctionManifest) -> Manifest:
     return Manifest(functions=each)
+
+
+def routes(*each: tuple[Any, ...]) -> Manifest:
+    return Manifest(routes=tuple(RouteManifest(*route) for route in each))
 
 
 def users(**changes: object) -> Manifest:
@@ -80,6 +85,12 @@ def create(**changes: object) -> Manifest:
         ),
         (functions(CREATE), create(returns=USER), ["~ mutation users:create: returns a document of users"]),
         (functions(CREATE), create(returns=None), ["~ mutation users:create: returns v.any()"]),
+        (
+            functions(),
+            routes(("GET", "/hook"), ("GET", "/files/", True)),
+            ["+ route GET /files/…", "+ route GET /hook"],
+        ),
+        (routes(("GET", "/hook")), routes(("PUT", "/hook")), ["- route GET /hook", "+ route PUT /hook"]),
         (functions(CREATE), create(doc="Only words changed."), []),
         (users(), users(), []),
     ],

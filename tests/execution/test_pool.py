@@ -399,7 +399,7 @@ async def test_code_that_does_not_import_is_reported_with_its_traceback(tmp_path
 
 
 async def test_an_import_that_never_ends_is_ended(tmp_path: Path) -> None:
-    async with running_pool(tmp_path, replace(LIMITS, import_wall=2.0)) as pool:
+    async with running_pool(tmp_path, replace(LIMITS, import_wall=5.0)) as pool:
         pool.write("functions/broken.py", "while True: pass\n")
         with pytest.raises(BundleBroken, match="import_wall"):
             await pool.pool.load(pool.root)
@@ -446,7 +446,8 @@ async def test_a_push_changes_the_code_in_one_commit_and_loses_no_call(tmp_path:
         answers = [pool.mutate("notes:add", text=f"a{number}") for number in range(50)]
         switching = asyncio.create_task(pool.pool.switch(nursery))
         while not switching.done():
-            answers.append(pool.mutate("notes:add", text=f"a{len(answers)}"))
+            if len(answers) < 2000:  # on a slow machine the switch lasts longer than one query may read
+                answers.append(pool.mutate("notes:add", text=f"a{len(answers)}"))
             await asyncio.sleep(0)
         await switching
         outcomes = await asyncio.gather(*answers)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reactor.definitions.manifest import Manifest
-from tests.codegen.compiler import Compiler, packages_folder
+from tests.codegen.compiler import Compiler, compiler_packages
 from tests.pixorly.application import ROOT, Pixorly
 from tests.pixorly.fakes import World
 
@@ -31,7 +31,7 @@ def manifest() -> Manifest:
 
 @pytest.fixture
 def compiler(pytestconfig: pytest.Config, tmp_path: Path) -> Compiler:
-    return Compiler(packages_folder(Path(pytestconfig.cache.mkdir("node"))), tmp_path)
+    return Compiler(compiler_packages(Path(pytestconfig.cache.mkdir("node"))), tmp_path)
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from reactor.auth.identity import Identity
 from reactor.definitions.manifest import FunctionManifest, Manifest
 from reactor.errors import Unauthenticated
-from reactor.execution.frames import Failure, Outcome
+from reactor.execution.frames import Failure, HttpRequest, Outcome
+from reactor.execution.http_exchange import HttpExchange
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.assembly import assemble
 from reactor.server.listening import Address, listening
@@ -64,6 +65,15 @@ class PretendVerbs:
     asked: list[Asked] = field(default_factory=list)
     manifest: Manifest = MANIFEST
     head: int = 7
+    opened: list[tuple[str, HttpExchange, Identity | None]] = field(default_factory=list)  # HTTP requests, in order
+    answering: Callable[[HttpExchange], None] | None = None  # called with each of them
+
+    def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:
+        exchange = HttpExchange(request)
+        self.opened.append((name, exchange, identity))
+        if self.answering is not None:
+            self.answering(exchange)
+        return exchange
 
     def request_name(self, call: int) -> str:
         return f"{call:016x}"

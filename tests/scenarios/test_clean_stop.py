@@ -1,0 +1,45 @@
+"""A server that is stopped leaves one database file, whole, and nothing running."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from reactor.application import Application
+
+SCHEMA = """
+from reactor import Table
+
+class Note(Table, name="notes"):
+    text: str
+"""
+
+FUNCTIONS = """
+from reactor import MutationCtx, mutation
+from schema import Note
+
+@mutation
+def add(ctx: MutationCtx, text: str) -> None:
+    ctx.db.insert(Note(text=text))
+"""
+
+
+async def test_after_a_clean_stop_everything_is_in_the_one_file(tmp_path: Path) -> None:
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "schema.py").write_text(SCHEMA)
+    (tmp_path / "functions" / "notes.py").write_text(FUNCTIONS)
+    data = tmp_path / "data"
+    application = Application(tmp_path, data)
+    await application.start()
+    for n in range(20):
+        outcome = await application.call_mutation("notes:add", b'{"text":"%d"}' % n, None)
+        assert outcome.failure is None
+    await application.stop()
+    assert sorted(path.name for path in data.iterdir() if "reactor.db" in path.name and path.stat().st_size) == [
+        "reactor.db"
+    ]
+    connection = sqlite3.connect(data / "reactor.db")
+    try:
+        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (20,)
+    finally:
+        connection.close()

@@ -35,6 +35,10 @@ class Pixorly:
     def close(self) -> None:
         self.backend.close()
 
+    @property
+    def clock_now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.clock.now_ns() / 1e9, dt.UTC)
+
     def internal(self, kind: Kind, path: str, **args: Any) -> Any:
         return _value(self.backend.outcome(kind, path, args, internal=True))
 

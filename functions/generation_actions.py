@@ -10,10 +10,9 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from functions import generations
+from functions import attempts, generations, loose_objects
 from functions.constants import ATTEMPT_TIME, MAX_IMAGE_BYTES
 from functions.failure import AttemptFailed
-from functions.generations import Attempt
 from functions.object_store import ObjectStore, thumbnail_key
 from functions.pictures import NotAPicture, Picture
 from functions.provider import Provider
@@ -28,7 +27,7 @@ SWEPT_AT_ONCE = 100
 @internal_action
 async def process_generation(ctx: ActionCtx, job_id: Id[GenerationJob], attempt: int = 0) -> None:
     """Make one attempt at a job. One that somebody else took, or that is settled, is left alone."""
-    begun = await ctx.run_mutation(generations.begin_attempt, job_id=job_id, attempt=attempt)
+    begun = await ctx.run_mutation(attempts.begin_attempt, job_id=job_id, attempt=attempt)
     if begun is None:
         return
     try:
@@ -42,7 +41,7 @@ async def process_generation(ctx: ActionCtx, job_id: Id[GenerationJob], attempt:
     except AppError as refused:  # by one of our mutations: no room left, or the job was settled meanwhile
         ended = AttemptFailed(str(refused.data), retry=False)
     await ctx.run_mutation(
-        generations.attempt_failed,
+        attempts.attempt_failed,
         job_id=job_id,
         attempt=attempt,
         error=str(ended),
@@ -51,7 +50,7 @@ async def process_generation(ctx: ActionCtx, job_id: Id[GenerationJob], attempt:
     )
 
 
-async def _carry_out(ctx: ActionCtx, begun: Attempt) -> None:
+async def _carry_out(ctx: ActionCtx, begun: "attempts.Attempt") -> None:
     """From the provider into the bucket and the table. Raises AttemptFailed."""
     job, began = begun.job, time.monotonic()
     provider, store = Provider.from_env(ctx.env), ObjectStore.from_env(ctx.env)
@@ -83,13 +82,13 @@ async def _carry_out(ctx: ActionCtx, begun: Attempt) -> None:
 
 
 async def _store(
-    ctx: ActionCtx, client: httpx.AsyncClient, store: ObjectStore, begun: Attempt, picture: Picture
+    ctx: ActionCtx, client: httpx.AsyncClient, store: ObjectStore, begun: "attempts.Attempt", picture: Picture
 ) -> Id[Image]:
     """Announce the object, write it and its thumbnail, and make its row. The quota is looked at before and after."""
     job = begun.job
     key = f"images/{begun.clerk_id}/{int(time.time() * 1000)}-{uuid.uuid4()}.{picture.extension}"
     if not await ctx.run_mutation(
-        generations.announce_upload,
+        attempts.announce_upload,
         job_id=job.id,
         attempt=job.retry_count,
         s3_key=key,
@@ -171,10 +170,10 @@ async def sweep_objects(ctx: ActionCtx, ahead_seconds: float = 0) -> int:
     swept = 0
     async with httpx.AsyncClient(trust_env=False) as client:
         while claimed := await ctx.run_mutation(
-            generations.claim_loose_objects, bucket=store.bucket, limit=SWEPT_AT_ONCE, ahead_seconds=ahead_seconds
+            loose_objects.claim, bucket=store.bucket, limit=SWEPT_AT_ONCE, ahead_seconds=ahead_seconds
         ):
             done = [each.id for each in claimed if await _deleted(client, store, each)]
-            await ctx.run_mutation(generations.forget_loose_objects, ids=done)
+            await ctx.run_mutation(loose_objects.forget, ids=done)
             swept += len(done)
             if len(done) < len(claimed):
                 break  # the store has trouble: the next sweep comes back to these

@@ -2,20 +2,13 @@
 
 A job is paid when it is ordered. It ends once, as completed or as failed; whoever comes late finds it settled and
 changes nothing, so no job is counted or refunded twice.
-
-Every attempt at a job is a scheduled action with the number of the attempt, and the job is pending until it begins.
-`retry_count` is the number of the attempt that counts: an attempt that was given up, and is still running somewhere,
-can change nothing any more. A row in `generationRuns` names the scheduled action, so that a sweep finds out when one
-has died with its server and lets the next attempt begin.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal
 
-from functions import generation_actions, ledger, loose_objects, rate_limits, usage, users, webhooks
+from functions import attempts, ledger, loose_objects, rate_limits, usage, users, webhooks
 from functions.constants import (
-    ATTEMPT_TIME,
     DEFAULT_GUIDANCE,
     DEFAULT_HEIGHT,
     DEFAULT_NUM_IMAGES,
@@ -24,18 +17,14 @@ from functions.constants import (
     MAX_ACTIVE_JOBS,
     MAX_IMAGES,
     MAX_PROMPT,
-    MAX_RETRIES,
     MAX_SIDE,
     MIN_SIDE,
-    RETRY_DELAY,
     price_of,
 )
 from reactor import AppError, Id, Model, MutationCtx, QueryCtx, internal_mutation, internal_query, mutation, query
-from schema import GenerationJob, GenerationRun, Image, JobStatus, LooseObject, User, WebhookEvent
+from schema import GenerationJob, Image, JobStatus, User, WebhookEvent
 
 ACTIVE: tuple[JobStatus, ...] = ("pending", "processing", "uploading")
-STUCK_AT_ONCE = 100  # jobs that one sweep looks at, of each status
-HUNG_AFTER = ATTEMPT_TIME + timedelta(minutes=1)  # an attempt that ends itself has done so by then
 
 
 class JobStarted(Model):
@@ -59,14 +48,6 @@ class Order:
     guidance: float = DEFAULT_GUIDANCE
     seed: int | None = None
     num_images: int = DEFAULT_NUM_IMAGES
-
-
-class Attempt(Model):
-    """An attempt that may begin: the job, whose it is, and what an earlier attempt has finished of it."""
-
-    job: GenerationJob
-    clerk_id: str
-    image_ids: list[Id[Image]]
 
 
 # ── what a browser may call ───────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +101,7 @@ def place(ctx: MutationCtx, user: User, order: Order) -> JobStarted:
         )
     )
     remaining = ledger.spend(ctx, user, price, job_id=job_id)
-    _schedule(ctx, job_id, attempt=0, delay=0)
+    attempts.schedule(ctx, job_id, attempt=0, delay=0)
     return JobStarted(job_id=job_id, credits_used=price, credits_remaining=remaining)
 
 
@@ -210,19 +191,6 @@ def place_order(
 
 
 @internal_mutation
-def begin_attempt(ctx: MutationCtx, job_id: Id[GenerationJob], attempt: int) -> Attempt | None:
-    """Begin an attempt, if it is this one's turn: the job waits for it, and nobody else has it."""
-    job = ctx.db.get(job_id)
-    user = None if job is None else ctx.db.get(job.user_id)
-    if job is None or user is None or job.status != "pending" or job.retry_count != attempt:
-        return None
-    _move(ctx, job, "processing")
-    if attempt == 0:
-        _tell(ctx, job, "generation.started")
-    return Attempt(job=job, clerk_id=user.clerk_id, image_ids=[image.id for image in _images_of(ctx, job)])
-
-
-@internal_mutation
 def update_job_status(
     ctx: MutationCtx,
     job_id: Id[GenerationJob],
@@ -230,43 +198,18 @@ def update_job_status(
     attempt: int | None = None,
 ) -> bool:
     """Move an active job on; false when it is settled, gone or another attempt's, and nothing more is to be done."""
-    job = _active_job(ctx, job_id, attempt)
+    job = active_job(ctx, job_id, attempt)
     if job is None:
         return False
-    _move(ctx, job, status)
+    move(ctx, job, status)
     return True
 
 
 @internal_mutation
 def increment_retry_count(ctx: MutationCtx, job_id: Id[GenerationJob]) -> int:
     """Give up the attempt that is under way, and schedule the next one. Returns the retries so far."""
-    job = _active_job(ctx, job_id)
-    return 0 if job is None else _retry(ctx, job)
-
-
-@internal_mutation
-def attempt_failed(
-    ctx: MutationCtx, job_id: Id[GenerationJob], attempt: int, error: str, retry: bool, refund: bool
-) -> None:
-    """An attempt has ended without success: there is another one, or the job has failed."""
-    job = _active_job(ctx, job_id, attempt)
-    if job is not None:
-        _retry_or_fail(ctx, job, error, retry=retry, refund=refund)
-
-
-@internal_mutation
-def announce_upload(
-    ctx: MutationCtx, job_id: Id[GenerationJob], attempt: int, s3_key: str, s3_bucket: str, file_size_bytes: int
-) -> bool:
-    """Before an object is written: it may be, there is room for it, and it will be swept if no image comes of it."""
-    job = _active_job(ctx, job_id, attempt)
-    if job is None:
-        return False
-    user = users.existing_user(ctx, job.user_id)
-    if user.storage_used_bytes + file_size_bytes > user.storage_quota_bytes:
-        raise AppError("Storage quota exceeded")
-    loose_objects.announce(ctx, s3_key, s3_bucket)
-    return True
+    job = active_job(ctx, job_id)
+    return 0 if job is None else attempts.again(ctx, job)
 
 
 @internal_mutation
@@ -284,7 +227,7 @@ def create_image(
     attempt: int | None = None,
 ) -> Id[Image]:
     """A picture of a job that lies in storage now: its row, and its bytes against the quota, in one step."""
-    job = _active_job(ctx, job_id, attempt)
+    job = active_job(ctx, job_id, attempt)
     if job is None:
         raise AppError("The job is settled")
     users.change_storage(ctx, job.user_id, file_size_bytes)
@@ -331,7 +274,7 @@ def complete_generation(
     attempt: int | None = None,
 ) -> None:
     """Settle a job well: its images are there."""
-    job = _active_job(ctx, job_id, attempt)
+    job = active_job(ctx, job_id, attempt)
     if job is None:
         return
     ctx.db.patch(
@@ -354,48 +297,22 @@ def complete_generation(
         images_uploaded=len(images),
         storage_bytes=sum(image.file_size_bytes for image in images),
     )
-    _forget_run(ctx, job.id)
-    _tell(ctx, job, "generation.completed", images=[{"id": image.id, "url": image.cloud_front_url} for image in images])
+    attempts.forget_run(ctx, job.id)
+    tell(ctx, job, "generation.completed", images=[{"id": image.id, "url": image.cloud_front_url} for image in images])
 
 
 @internal_mutation
 def fail_generation(ctx: MutationCtx, job_id: Id[GenerationJob], error: str, refund: bool = False) -> None:
     """Settle a job badly, and give its credits back when the user is not to blame."""
-    job = _active_job(ctx, job_id)
+    job = active_job(ctx, job_id)
     if job is not None:
-        _fail(ctx, job, error, refund=refund)
-
-
-@internal_mutation
-def recover_stuck_jobs(ctx: MutationCtx) -> int:
-    """Jobs whose attempt has died with its server, or hangs, get the next one or fail. Returns how many were stuck."""
-    stuck = [
-        job
-        for status in ACTIVE
-        for job in ctx.db.query(GenerationJob.by_status.eq(status)).take(STUCK_AT_ONCE)
-        if _is_stuck(ctx, job)
-    ]
-    for job in stuck:
-        _retry_or_fail(ctx, job, "The generation was interrupted", retry=True, refund=True)
-    return len(stuck)
-
-
-@internal_mutation
-def claim_loose_objects(ctx: MutationCtx, bucket: str, limit: int, ahead_seconds: float = 0) -> list[LooseObject]:
-    """Objects that are to be deleted now, or will be in so many seconds; no image can be made of them any more."""
-    return loose_objects.claim(ctx, bucket, limit, timedelta(seconds=ahead_seconds))
-
-
-@internal_mutation
-def forget_loose_objects(ctx: MutationCtx, ids: list[Id[LooseObject]]) -> None:
-    """They are deleted."""
-    loose_objects.forget(ctx, ids)
+        fail(ctx, job, error, refund=refund)
 
 
 # ── steps of a job ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _active_job(ctx: QueryCtx, job_id: Id[GenerationJob], attempt: int | None = None) -> GenerationJob | None:
+def active_job(ctx: QueryCtx, job_id: Id[GenerationJob], attempt: int | None = None) -> GenerationJob | None:
     """The job unless it is settled, or the attempt that asks was given up."""
     job = ctx.db.get(job_id)
     if job is None or job.status not in ACTIVE or attempt not in (None, job.retry_count):
@@ -403,53 +320,19 @@ def _active_job(ctx: QueryCtx, job_id: Id[GenerationJob], attempt: int | None = 
     return job
 
 
-def _images_of(ctx: QueryCtx, job: GenerationJob) -> list[Image]:
+def images_of(ctx: QueryCtx, job: GenerationJob) -> list[Image]:
     return ctx.db.query(Image.by_job.eq(job.id)).collect()
 
 
-def _move(ctx: MutationCtx, job: GenerationJob, status: JobStatus) -> None:
+def move(ctx: MutationCtx, job: GenerationJob, status: JobStatus) -> None:
     started_at = ctx.now if status == "processing" and job.started_at is None else job.started_at
     ctx.db.patch(job.id, status=status, started_at=started_at, updated_at=ctx.now)
 
 
-def _schedule(ctx: MutationCtx, job_id: Id[GenerationJob], *, attempt: int, delay: float) -> None:
-    scheduled_id = ctx.scheduler.run_after(delay, generation_actions.process_generation, job_id=job_id, attempt=attempt)
-    _forget_run(ctx, job_id)
-    ctx.db.insert(GenerationRun(job_id=job_id, scheduled_id=scheduled_id, created_at=ctx.now))
-
-
-def _forget_run(ctx: MutationCtx, job_id: Id[GenerationJob]) -> None:
-    for run in ctx.db.query(GenerationRun.by_job.eq(job_id)):
-        ctx.db.delete(run.id)
-
-
-def _is_stuck(ctx: QueryCtx, job: GenerationJob) -> bool:
-    run = ctx.db.query(GenerationRun.by_job.eq(job.id)).first()
-    scheduled = None if run is None else ctx.db.get(run.scheduled_id)
-    if scheduled is None or scheduled.state.kind not in ("pending", "inProgress"):
-        return True
-    return scheduled.state.kind == "inProgress" and scheduled.scheduled_time + HUNG_AFTER < ctx.now
-
-
-def _retry_or_fail(ctx: MutationCtx, job: GenerationJob, error: str, *, retry: bool, refund: bool) -> None:
-    if retry and job.retry_count < int(ctx.env.get("OPENROUTER_MAX_RETRIES") or MAX_RETRIES):
-        _retry(ctx, job)
-    else:
-        _fail(ctx, job, error, refund=refund)
-
-
-def _retry(ctx: MutationCtx, job: GenerationJob) -> int:
-    """After 2, 4, 8 seconds. The images that are finished stay: the next attempt makes the rest."""
-    attempt = job.retry_count + 1
-    ctx.db.patch(job.id, retry_count=attempt, status="pending", updated_at=ctx.now)
-    _schedule(ctx, job.id, attempt=attempt, delay=RETRY_DELAY * 2**job.retry_count)
-    return attempt
-
-
-def _fail(ctx: MutationCtx, job: GenerationJob, error: str, *, refund: bool) -> None:
+def fail(ctx: MutationCtx, job: GenerationJob, error: str, *, refund: bool) -> None:
     ctx.db.patch(job.id, status="failed", error=error, completed_at=ctx.now, updated_at=ctx.now)
-    _forget_run(ctx, job.id)
-    for image in _images_of(ctx, job):  # a failed job has no images: nobody gets a part of them and the credits too
+    attempts.forget_run(ctx, job.id)
+    for image in images_of(ctx, job):  # a failed job has no images: nobody gets a part of them and the credits too
         loose_objects.cut_loose(ctx, image)
         ctx.db.delete(image.id)
         users.change_storage(ctx, job.user_id, -image.file_size_bytes)
@@ -459,8 +342,8 @@ def _fail(ctx: MutationCtx, job: GenerationJob, error: str, *, refund: bool) -> 
     if refund:
         ledger.move(ctx, user, job.credits_used, "refund", job_id=job.id)
     usage.count(ctx, user.id, generations_failed=1, credits_used=0 if refund else job.credits_used)
-    _tell(ctx, job, "generation.failed", error=error, refunded=refund)
+    tell(ctx, job, "generation.failed", error=error, refunded=refund)
 
 
-def _tell(ctx: MutationCtx, job: GenerationJob, event: WebhookEvent, **more: Any) -> None:
+def tell(ctx: MutationCtx, job: GenerationJob, event: WebhookEvent, **more: Any) -> None:
     webhooks.emit(ctx, job.user_id, event, {"jobId": job.id, "prompt": job.prompt, "model": job.model, **more})

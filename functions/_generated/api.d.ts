@@ -287,6 +287,45 @@ export declare const internal: {
       } | null
     >;
   };
+  attempts: {
+    /** Before an object is written: it may be, there is room for it, and it will be swept if no image comes of it. */
+    announceUpload: FunctionReference<
+      "mutation",
+      "internal",
+      {
+        jobId: Id<"generationJobs">;
+        attempt: number;
+        s3Key: string;
+        s3Bucket: string;
+        fileSizeBytes: number;
+      },
+      boolean
+    >;
+    /** An attempt has ended without success: there is another one, or the job has failed. */
+    attemptFailed: FunctionReference<
+      "mutation",
+      "internal",
+      {
+        jobId: Id<"generationJobs">;
+        attempt: number;
+        error: string;
+        retry: boolean;
+        refund: boolean;
+      },
+      null
+    >;
+    /** Begin an attempt, if it is this one's turn: the job waits for it, and nobody else has it. */
+    beginAttempt: FunctionReference<
+      "mutation",
+      "internal",
+      { jobId: Id<"generationJobs">; attempt: number },
+      
+        | { job: Doc<"generationJobs">; clerkId: string; imageIds: Array<Id<"images">> }
+        | null
+    >;
+    /** Jobs whose attempt has died with its server, or hangs, get the next one or fail. Returns how many were stuck. */
+    recoverStuckJobs: FunctionReference<"mutation", "internal", Record<string, never>, number>;
+  };
   clerk: {
     /** Messages of long ago are forgotten, but not whom Clerk deleted. How many. */
     forgetEvents: FunctionReference<"mutation", "internal", Record<string, never>, number>;
@@ -323,48 +362,6 @@ export declare const internal: {
     sweepObjects: FunctionReference<"action", "internal", { aheadSeconds?: number }, number>;
   };
   generations: {
-    /** Before an object is written: it may be, there is room for it, and it will be swept if no image comes of it. */
-    announceUpload: FunctionReference<
-      "mutation",
-      "internal",
-      {
-        jobId: Id<"generationJobs">;
-        attempt: number;
-        s3Key: string;
-        s3Bucket: string;
-        fileSizeBytes: number;
-      },
-      boolean
-    >;
-    /** An attempt has ended without success: there is another one, or the job has failed. */
-    attemptFailed: FunctionReference<
-      "mutation",
-      "internal",
-      {
-        jobId: Id<"generationJobs">;
-        attempt: number;
-        error: string;
-        retry: boolean;
-        refund: boolean;
-      },
-      null
-    >;
-    /** Begin an attempt, if it is this one's turn: the job waits for it, and nobody else has it. */
-    beginAttempt: FunctionReference<
-      "mutation",
-      "internal",
-      { jobId: Id<"generationJobs">; attempt: number },
-      
-        | { job: Doc<"generationJobs">; clerkId: string; imageIds: Array<Id<"images">> }
-        | null
-    >;
-    /** Objects that are to be deleted now, or will be in so many seconds; no image can be made of them any more. */
-    claimLooseObjects: FunctionReference<
-      "mutation",
-      "internal",
-      { bucket: string; limit: number; aheadSeconds?: number },
-      Array<Doc<"looseObjects">>
-    >;
     /** Settle a job well: its images are there. */
     completeGeneration: FunctionReference<
       "mutation",
@@ -401,13 +398,6 @@ export declare const internal: {
       "mutation",
       "internal",
       { jobId: Id<"generationJobs">; error: string; refund?: boolean },
-      null
-    >;
-    /** They are deleted. */
-    forgetLooseObjects: FunctionReference<
-      "mutation",
-      "internal",
-      { ids: Array<Id<"looseObjects">> },
       null
     >;
     /** Any job. */
@@ -451,8 +441,6 @@ export declare const internal: {
       },
       { jobId: Id<"generationJobs">; creditsUsed: number; creditsRemaining: number }
     >;
-    /** Jobs whose attempt has died with its server, or hangs, get the next one or fail. Returns how many were stuck. */
-    recoverStuckJobs: FunctionReference<"mutation", "internal", Record<string, never>, number>;
     /** Move an active job on; false when it is settled, gone or another attempt's, and nothing more is to be done. */
     updateJobStatus: FunctionReference<
       "mutation",
@@ -495,6 +483,22 @@ export declare const internal: {
       "internal",
       { userId: Id<"users">; paginationOpts: PaginationOptions },
       PaginationResult<Doc<"images">>
+    >;
+  };
+  looseObjects: {
+    /** Objects to delete: due now, or in so many seconds. From here on no image can be made of them. */
+    claim: FunctionReference<
+      "mutation",
+      "internal",
+      { bucket: string; limit: number; aheadSeconds?: number },
+      Array<Doc<"looseObjects">>
+    >;
+    /** They are deleted. */
+    forget: FunctionReference<
+      "mutation",
+      "internal",
+      { ids: Array<Id<"looseObjects">> },
+      null
     >;
   };
   seed: {

@@ -78,7 +78,7 @@ class Pixorly:
         key = f"images/{job_id}-{next(self._numbers)}.png"
         attempt = self.query("generations:getGenerationJobInternal", id=job_id)["retryCount"]
         upload = {"s3Key": key, "s3Bucket": BUCKET, "fileSizeBytes": size}
-        if not self.mutation("generations:announceUpload", jobId=job_id, attempt=attempt, **upload):
+        if not self.mutation("attempts:announceUpload", jobId=job_id, attempt=attempt, **upload):
             raise AppError("The job is settled")
         image: str = self.mutation(
             "generations:createImage",

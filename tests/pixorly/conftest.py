@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reactor.definitions.manifest import Manifest
+from tests.clients.conftest import clients, drivers, node_packages  # noqa: F401 fixtures
 from tests.codegen.compiler import Compiler, compiler_packages
 from tests.pixorly.application import ROOT, Pixorly
 from tests.pixorly.fakes import World

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import io
 import json
+import math
 import socket
 import threading
 from collections import deque
@@ -83,21 +84,35 @@ class FakeServer:
 
 
 class Gate:
-    """Holds requests until it is opened, or until their client is gone."""
+    """Holds requests, when it is closed, until it is opened, they are let through, or their client is gone."""
 
     def __init__(self) -> None:
-        self._open = threading.Event()
-        self._open.set()
+        self._lock = threading.Lock()
+        self._places: float = math.inf  # how many may pass; changed by all methods
 
     def close(self) -> None:
-        self._open.clear()
+        with self._lock:
+            self._places = 0
 
     def open(self) -> None:
-        self._open.set()
+        with self._lock:
+            self._places = math.inf
+
+    def let(self, count: int) -> None:
+        """So many more may pass."""
+        with self._lock:
+            self._places += count
 
     async def pass_through(self, request: Request) -> None:
-        while not self._open.is_set() and not await request.is_disconnected():  # noqa: ASYNC110 a thread opens it
+        while not self._pass() and not await request.is_disconnected():  # noqa: ASYNC110 a thread opens it
             await asyncio.sleep(0.01)
+
+    def _pass(self) -> bool:
+        with self._lock:
+            if self._places < 1:
+                return False
+            self._places -= 1
+            return True
 
 
 class FakeProvider(FakeServer):

@@ -101,7 +101,7 @@ class Tab:
 
     def begin(self) -> None:
         if self.job_id:
-            self.pixorly.mutation("generations:beginAttempt", jobId=self.job_id, attempt=self.retries)
+            self.pixorly.mutation("attempts:beginAttempt", jobId=self.job_id, attempt=self.retries)
 
     def settle(self) -> None:
         if self.job_id is None:

@@ -258,15 +258,15 @@ def test_without_a_bucket_a_job_says_so(
 
 def test_an_attempt_that_was_given_up_can_change_nothing(pixorly: Pixorly, world: World, ada: Browser) -> None:
     job_id = ada.order()
-    assert pixorly.mutation("generations:beginAttempt", jobId=job_id, attempt=0)["job"]["_id"] == job_id
-    assert pixorly.mutation("generations:beginAttempt", jobId=job_id, attempt=0) is None, "twice is once too often"
+    assert pixorly.mutation("attempts:beginAttempt", jobId=job_id, attempt=0)["job"]["_id"] == job_id
+    assert pixorly.mutation("attempts:beginAttempt", jobId=job_id, attempt=0) is None, "twice is once too often"
     assert pixorly.mutation("generations:incrementRetryCount", jobId=job_id) == 1
     late = {"jobId": job_id, "attempt": 0}
     assert pixorly.mutation("generations:updateJobStatus", **late, status="uploading") is False
     upload = {"s3Key": "images/late.png", "s3Bucket": "pixorly-test", "fileSizeBytes": 1}
-    assert pixorly.mutation("generations:announceUpload", **late, **upload) is False
+    assert pixorly.mutation("attempts:announceUpload", **late, **upload) is False
     pixorly.mutation("generations:completeGeneration", **late, imageIds=[])
-    pixorly.mutation("generations:attemptFailed", **late, error="no", retry=False, refund=True)
+    pixorly.mutation("attempts:attemptFailed", **late, error="no", retry=False, refund=True)
     assert (ada.job(job_id)["status"], ada.user["credits"]) == ("pending", 99)
     run(pixorly, 2)
     assert (ada.job(job_id)["status"], ada.job(job_id)["retryCount"]) == ("completed", 1)
@@ -283,9 +283,9 @@ def test_a_job_whose_action_died_gets_another_one(pixorly: Pixorly, world: World
     job_id = ada.order()
     pixorly.lose_the_due()  # the server died in it: at most once, so nobody runs it again
     pixorly.begin(job_id)
-    assert pixorly.mutation("generations:recoverStuckJobs") == 1
+    assert pixorly.mutation("attempts:recoverStuckJobs") == 1
     assert (ada.job(job_id)["status"], ada.job(job_id)["retryCount"]) == ("pending", 1)
-    assert pixorly.mutation("generations:recoverStuckJobs") == 0, "the next attempt is on its way"
+    assert pixorly.mutation("attempts:recoverStuckJobs") == 0, "the next attempt is on its way"
     run(pixorly, 2)
     assert (ada.job(job_id)["status"], ada.user["credits"]) == ("completed", 99)
 
@@ -294,11 +294,11 @@ def test_a_job_whose_actions_always_die_fails_and_is_given_back(pixorly: Pixorly
     job_id = ada.order()
     for delay in (2, 4, 8, 16):
         pixorly.lose_the_due()
-        assert pixorly.mutation("generations:recoverStuckJobs") == 1
+        assert pixorly.mutation("attempts:recoverStuckJobs") == 1
         pixorly.clock.advance(delay * SECOND)
     assert (ada.job(job_id)["status"], ada.job(job_id)["error"]) == ("failed", "The generation was interrupted")
     assert ada.user["credits"] == 100
-    assert pixorly.mutation("generations:recoverStuckJobs") == 0
+    assert pixorly.mutation("attempts:recoverStuckJobs") == 0
 
 
 def test_the_objects_of_a_deleted_image_go_with_the_next_sweep(pixorly: Pixorly, world: World, ada: Browser) -> None:
@@ -316,7 +316,7 @@ def test_a_sweep_leaves_uploads_that_may_be_under_way(pixorly: Pixorly, world: W
     job_id = ada.order()
     pixorly.begin(job_id)
     upload = {"s3Key": "images/ada/1.png", "s3Bucket": "pixorly-test", "fileSizeBytes": 1}
-    pixorly.mutation("generations:announceUpload", jobId=job_id, attempt=0, **upload)
+    pixorly.mutation("attempts:announceUpload", jobId=job_id, attempt=0, **upload)
     assert sweep(pixorly) == 0
     pixorly.clock.advance(600 * SECOND)
     assert sweep(pixorly) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,11 +36,16 @@ def compiler(pytestconfig: pytest.Config, tmp_path: Path) -> Compiler:
     return Compiler(compiler_packages(Path(pytestconfig.cache.mkdir("node"))), tmp_path)
 
 
+MEMORY = Path("/dev/shm")
+
+
 @pytest.fixture
-def pixorly(tmp_path: Path) -> Iterator[Pixorly]:
-    application = Pixorly(tmp_path / "data")
-    yield application
-    application.close()
+def pixorly() -> Iterator[Pixorly]:
+    """On a disk in memory where there is one: what a power cut does is asked elsewhere, and here nobody waits for disks."""
+    with tempfile.TemporaryDirectory(prefix="pixorly-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        application = Pixorly(Path(folder))
+        yield application
+        application.close()
 
 
 @pytest.fixture

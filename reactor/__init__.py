@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from reactor.auth.identity import UserIdentity
 from reactor.auth.webhook import Webhook, verify_webhook
 from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
+from reactor.definitions.cron import Crons
 from reactor.definitions.function import (
     action,
     internal_action,
@@ -31,6 +32,7 @@ __all__ = [
     "UNSET",
     "ActionCtx",
     "AppError",
+    "Crons",
     "HttpRouter",
     "Id",
     "Index",

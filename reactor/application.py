@@ -6,29 +6,51 @@ import asyncio
 import logging
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from reactor.auth.identity import Identity
 from reactor.clock import Clock, SystemClock
+from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.engine.call_log import CallLog, Stretch
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
-from reactor.errors import BadRequest, Unauthenticated
+from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
+from reactor.execution.system_functions import UPDATE_VARIABLES
 from reactor.footprint.write_log import WriteLog
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
 from reactor.storage.lock import FileLock
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
-from reactor.values.value import decode
+from reactor.values.value import Value, decode, encode
 
 DATABASE = "reactor.db"
 
 _log = logging.getLogger("reactor")
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where clients find this server, and its HTTP routes: what CONVEX_CLOUD_URL and CONVEX_SITE_URL say."""
+
+    cloud: str
+    site: str
+
+    @classmethod
+    def at(cls, host: str, port: int, site_port: int | None) -> Origins:
+        """Of a server that listens there, seen from the same machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return cls(f"http://{host}:{port}", f"http://{host}:{site_port}" if site_port else f"http://{host}:{port}/http")
+
+
+DEFAULT_ORIGINS = Origins.at("127.0.0.1", 3210, 3211)
 
 
 class Application:
@@ -46,6 +68,7 @@ class Application:
         clock: Clock | None = None,
         redact: bool = False,
         start_method: str | None = None,
+        origins: Origins = DEFAULT_ORIGINS,
     ) -> None:
         self.root = root
         self.data = data
@@ -53,8 +76,11 @@ class Application:
         self.redact = redact
         self._clock = clock or SystemClock()
         self._start_method = start_method
-        self._functions = FunctionLog(secrets.token_hex(8))  # named, so that no two servers' request ids are alike
-        self._engine = Engine(limits, self._functions)
+        self._origins = origins
+        self._calls = CallLog(limits, self._clock)
+        # Named, so that no two servers' request ids are alike
+        self._functions = FunctionLog(secrets.token_hex(8), self._calls, self._clock)
+        self._engine = Engine(limits, self._functions, self._clock)
         self._pool: RunnerPool | None = None  # set by start
         self._lock: FileLock | None = None  # held from start to stop
         self._runtime: tempfile.TemporaryDirectory[str] | None = None
@@ -78,6 +104,7 @@ class Application:
         self._lock = FileLock.take(self.data / f"{DATABASE}.server", "server")
         try:
             self._admin_key = AdminKey.at(self.data)
+            await self._calls.open(self.data)
             self._runtime = tempfile.TemporaryDirectory(prefix="reactor-")
             pool = self._pool = RunnerPool(
                 database=self.data / DATABASE,
@@ -86,6 +113,7 @@ class Application:
                 clock=self._clock,
                 listener=self._engine,
                 start_method=self._start_method,
+                built_in={"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site},
             )
             self._engine.attach(pool)
             nursery = await pool.load(self.root)
@@ -123,6 +151,7 @@ class Application:
         if self._pool is not None:
             await self._pool.stop()
             self._pool = None
+        await self._calls.close()
         if self._runtime is not None:
             self._runtime.cleanup()
             self._runtime = None
@@ -215,6 +244,46 @@ class Application:
         module, _, name = path.rpartition(":")
         found = self._by_path.get(f"{module.removesuffix('.js')}:{name}" if module else f"{name}:default")
         return None if found is None else found.kind
+
+    # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
+        """Function calls that ended, from the cursor on; see CallLog.read."""
+        return await self._calls.read(cursor, limit, wait)
+
+    # ── environment variables ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def change_variables(self, changes: Sequence[VariableChange]) -> None:
+        """Set and remove environment variables, all or none; queries that read one run again.
+
+        What the code read while it was imported makes it be imported again. Raises BadRequest for a name or value that
+        cannot be, and for code that does not load with the new values: they are stored then, and the old code goes on.
+        """
+        told: list[Value] = [
+            {"name": name} if value is None else {"name": name, "value": value} for name, value in changes
+        ]
+        outcome = await self._engine.mutation(UPDATE_VARIABLES, encode({"changes": told}), None, internal=True)
+        failure = outcome.failure
+        if failure is not None:
+            if failure.retry:
+                raise Overloaded(failure.code, failure.text)
+            raise BadRequest(failure.code, failure.text.strip())
+        assert outcome.value is not None
+        changed = cast("list[str]", decode(outcome.value))
+        if self.pool.imported_with(changed):
+            await self._import_again()
+
+    async def _import_again(self) -> None:
+        try:
+            await self.deploy()
+        except (BundleBroken, SchemaViolation) as error:
+            _log.error("the code does not load with the environment as it is now", exc_info=error)
+            raise BadRequest(
+                "EnvironmentBreaksCode",
+                "The change is stored, but the code does not load with it; what ran before runs on. "
+                f"The server's log has the traceback of this {type(error).__name__}.",
+            ) from None
+        _log.warning("environment variables that the code reads when imported have changed: it was loaded again")
 
     # ── sockets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

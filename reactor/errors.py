@@ -11,6 +11,7 @@
     │   ├── LimitExceeded           names the limit, its value and the setting
     │   ├── FunctionTimeout         a function used up its time
     │   ├── FunctionCrashed         the process that ran the call died
+    │   ├── EnvironmentRefused      an environment variable that cannot be set; `code` says why
     │   ├── InvalidResponse         an HTTP handler's answer that cannot be sent
     │   ├── WebhookError            a webhook whose signature does not hold; uncaught, it is answered 401
     │   ├── ForbiddenHere           e.g. a socket inside a query: "use an action"
@@ -144,6 +145,16 @@ class FunctionCrashed(DeveloperError):
     """The process that ran a call died in it: `os._exit`, a segmentation fault, out of memory."""
 
     tag = "FunctionCrashed"
+
+
+class EnvironmentRefused(DeveloperError):
+    """A change of environment variables past a rule or limit of reference §4.11; `code` is the official code."""
+
+    tag = "EnvironmentRefused"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class InvalidResponse(DeveloperError):

@@ -31,10 +31,18 @@ class Limits:
     documents_written: int = 16_000
     bytes_written: int = 16 << 20
     functions_scheduled: int = 1000
+    scheduled_argument_size: int = 4 << 20  # of one scheduled call
     scheduled_arguments_size: int = 16 << 20
-    nested_calls: int = 8
+    nested_calls: int = 8  # through actions too
+    nested_concurrency: int = 1000  # calls one action may wait for at once
     log_lines: int = 256
     log_line_length: int = 32_768
+
+    # environment values (reference §4.11)
+    environment_variables: int = 512
+    environment_name_length: int = 256
+    environment_value_size: int = 8 << 10
+    environment_size: int = 512 << 10
 
     # time (engine B1): CPU of user code, then the wall clock the server enforces
     function_cpu: float = 1.0
@@ -42,7 +50,11 @@ class Limits:
     mutation_wall: float = 2.0  # the writer is shared: shorter than a query's
     query_wall: float = 15.0
     action_wall: float = 1800.0
+    shared_stall: float = 10.0  # seconds one shared action may hold up the others
     import_wall: float = 30.0  # loading schema.py and functions/
+
+    # memory: past it user code gets MemoryError, and the machine lives (engine B3)
+    runner_memory: int = 2 << 30  # what a runner may take beyond the code it was forked with
 
     # the writer and readers (engine A, B5, C4)
     batch_calls: int = 256  # calls in one COMMIT: past this the fsync is already amortised
@@ -57,7 +69,7 @@ class Limits:
     socket_actions: int = 1000  # per socket → TooManyInflightActionsForSingleClient
     writer_queue: int = 20_000  # calls → Overloaded ExpiredInQueue
     reader_queue: int = 50_000  # calls → Overloaded TooManyConcurrentRequests
-    action_runners: int = 64  # forks alive at once, then actions wait
+    action_runners: int = 64  # forks busy at once, then actions wait; as many more at each depth of ctx.run_action
     action_queue: int = 10_000  # → Overloaded TooManyConcurrentRequests
     scheduled_parallelism: int = 8
 
@@ -80,8 +92,19 @@ class Limits:
     write_log_bytes: int = 64 << 20
     write_log_age: float = 300.0
     log_retention: float = 3600.0 * 24  # durable commit log
+    job_retention: float = 7 * 86_400.0  # scheduled functions, from their end on
     session_requests: int = 1000  # kept per session (engine A13)
     session_retention: float = 14 * 86_400.0
 
+    # the stored log of function calls, for people; never in the way of a call
+    call_log_bytes: int = 64 << 20
+    call_log_age: float = 7 * 86_400.0
+    call_log_rate: int = 2000  # quiet successes a second that are kept; failures and calls that printed always are
+
 
 DEFAULT_LIMITS = Limits()
+
+
+def setting(name: str) -> str:
+    """The end of every text that tells of a limit passed."""
+    return f"The setting is `{name}` in [tool.reactor.limits]."

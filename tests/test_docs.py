@@ -52,6 +52,63 @@ def test_the_readmes_functions_do_what_they_say(tmp_path: Path) -> None:
         backend.close()
 
 
+GUIDE = (ROOT / "docs" / "scheduling.md").read_text() + (ROOT / "docs" / "actions.md").read_text()
+GUIDE_SCHEMA = """# schema.py
+from reactor import Index, Table
+
+
+class Reminder(Table, name="reminders"):
+    text: str
+    rung: bool = False
+    by_rung = Index("rung")
+"""
+
+
+def write_out(found: list[str], folder: Path) -> Path:
+    for snippet in found:
+        name = re.match(r"# (\S+)", snippet)
+        assert name, snippet
+        path = folder / name[1]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(snippet)
+    return folder
+
+
+def test_the_guides_functions_crons_and_test_do_what_they_say(tmp_path: Path) -> None:
+    root = write_out([GUIDE_SCHEMA, *snippets(GUIDE, "python")], tmp_path)
+    backend = TestBackend(root)
+    try:
+        job = backend.mutation("reminders:remind", {"text": "tea", "minutes": 4})
+        assert backend.query("reminders:status", {"job": job}) == "pending"
+        assert backend.action("reminder_actions:countOpen") == 1
+        assert backend.action("reminder_actions:announceAll") == 1
+        backend.mutation("reminders:giveUp", {"job": job})
+        assert backend.query("reminders:status", {"job": job}) == "canceled"
+        assert [cron.name for cron in backend.bundle.manifest.crons][:2] == ["announce", "at work"]
+    finally:
+        backend.close()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_reminders.py"]
+    tested = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "1 passed" in tested.stdout, tested.stdout
+
+
+def test_the_guides_python_type_checks(tmp_path: Path) -> None:
+    root = write_out([GUIDE_SCHEMA, *snippets(GUIDE, "python")], tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--config-file=",
+        "--explicit-package-bases",
+        "schema.py",
+        "functions",
+    ]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_readmes_python_type_checks(tmp_path: Path) -> None:
     root = taste(tmp_path)
     command = [

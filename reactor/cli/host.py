@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import codegen
-from reactor.application import Application
+from reactor.application import Application, Origins
 from reactor.cli.address_file import AddressFile
+from reactor.cli.environment import CHANGED_OFFLINE
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import Deployer
@@ -46,6 +48,9 @@ class HostOptions:
     types: bool = True  # write functions/_generated
 
 
+_LOOK = 0.2  # seconds between looks whether a variable was set, while code that may want one is waited for
+
+
 class AddressTaken(ReactorError):
     """Somebody else listens there, or the address is not ours to have."""
 
@@ -58,7 +63,15 @@ class Host:
     def __init__(self, options: HostOptions, terminal: Terminal) -> None:
         self._options = options
         self._terminal = terminal
-        self._application = Application(options.root, options.data, limits=options.limits, redact=not options.dev)
+        if not options.port:  # to be known before the code is loaded, which may ask for it
+            options = self._options = replace(options, port=_free_port(options.host))
+        self._application = Application(
+            options.root,
+            options.data,
+            limits=options.limits,
+            redact=not options.dev,
+            origins=_origins(options),
+        )
 
     async def serve(self) -> None:
         """Serve until SIGINT or SIGTERM. Raises ReactorError for what a person has to mend first."""
@@ -69,12 +82,20 @@ class Host:
                 await self._start()
                 await self._run()
                 return
-            async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
-                await self._start_when_it_loads(changes)
-                deployer = Deployer(
-                    self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
-                )
-                await self._run(deployer.follow(changes))
+            while not await self._develop():
+                pass
+
+    async def _develop(self) -> bool:
+        """Serve and push every save, to the end; False when it has to be begun again."""
+        options = self._options
+        async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
+            if not await self._start_when_it_loads(changes):
+                return False
+            deployer = Deployer(
+                self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
+            )
+            await self._run(deployer.follow(changes))
+            return True
 
     async def push_once(self) -> None:
         """Load, bring the data folder up to it, write types; serve nothing."""
@@ -82,14 +103,33 @@ class Host:
             await self._start()
             await self._application.stop()
 
-    async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> None:
+    async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> bool:
+        """Start, after the first save with which that is possible. False when something else than a save changed."""
         while True:
+            variables = self._variables_changed()
             try:
-                return await self._start()
+                await self._start()
+                return True
             except (BundleBroken, SchemaViolation) as error:
                 self._terminal.failed(error)
-                self._terminal.warn("Waiting for the next save …")
-            await anext(changes)
+                self._terminal.warn("Waiting for the next save, or for `reactor env set` …")
+            save = asyncio.ensure_future(anext(changes))
+            try:
+                while not save.done():
+                    await asyncio.wait([save], timeout=_LOOK)
+                    if self._variables_changed() != variables:
+                        return False
+                save.result()
+            finally:
+                save.cancel()
+                await asyncio.gather(save, return_exceptions=True)
+
+    def _variables_changed(self) -> int:
+        """When `reactor env` last changed a variable without a server, as far as a file can tell."""
+        try:
+            return (self._options.data / CHANGED_OFFLINE).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     async def _start(self) -> None:
         started = time.monotonic()
@@ -172,3 +212,18 @@ def _check_address(host: str, port: int, other: str) -> None:
         else:
             text = f"Cannot listen at {host}:{port}: {error.strerror or error}."
         raise AddressTaken(text) from error
+
+
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with contextlib.closing(socket.create_server((host, 0), family=family)) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise AddressTaken(f"Cannot listen at {host}: {error.strerror or error}.") from error
+
+
+def _origins(options: HostOptions) -> Origins:
+    """Where clients find us: as the operator says, who knows of proxies, else where we listen."""
+    here = Origins.at(options.host, options.port, options.site_port)
+    return Origins(os.environ.get("CONVEX_CLOUD_ORIGIN", here.cloud), os.environ.get("CONVEX_SITE_ORIGIN", here.site))

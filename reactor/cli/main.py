@@ -5,24 +5,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
-from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
-import uvloop
 
 import codegen
+from reactor.cli import environment
 from reactor.cli.host import Host, HostOptions
+from reactor.cli.logs import logs
+from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
 from reactor.cli.remote import CallResult, Remote, reaching
 from reactor.cli.settings import ProjectSettings
 from reactor.cli.terminal import Terminal
-from reactor.errors import DefinitionError, ReactorError
+from reactor.errors import ReactorError
 from reactor.execution.loader import load_bundle
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(environment.commands, name="env")
+app.command()(logs)
 
 Port = Annotated[
     int, typer.Option(envvar="REACTOR_PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
@@ -47,9 +49,6 @@ SitePort = Annotated[
     ),
 ]
 HostName = Annotated[str, typer.Option("--host", envvar="REACTOR_HOST", help="The address to listen at.")]
-Data = Annotated[Path, typer.Option("--data", help="The folder that keeps the data.", file_okay=False)]
-T = TypeVar("T")
-DATA = Path(".reactor")
 
 
 def main() -> None:
@@ -80,29 +79,29 @@ def dev(
     types: Annotated[bool, typer.Option("--codegen/--no-codegen", help="Write functions/_generated.")] = True,
 ) -> None:
     """Serve this project and push every save."""
-    root = _project_root()
+    root = project_root()
     limits = ProjectSettings.read(root).limits
     site = _site_port(site_port, port)
-    options = HostOptions(root, _absolute(data), host, port, site, site_port is not None, limits, dev=True, types=types)
+    options = HostOptions(root, absolute(data), host, port, site, site_port is not None, limits, dev=True, types=types)
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.WARNING)
     service = Host(options, terminal)
     if once:
-        _run(service.push_once())
+        run_to_end(service.push_once())
     else:
-        _run(service.serve(), interrupted=0)
+        run_to_end(service.serve(), interrupted=0)
 
 
 @app.command()
 def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
     """Serve this project as it is now; clients are not told what went wrong inside a function."""
-    root = _project_root()
+    root = project_root()
     limits = ProjectSettings.read(root).limits
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.INFO)
     site = _site_port(site_port, port)
-    options = HostOptions(root, _absolute(data), host, port, site, site_port is not None, limits, dev=False)
-    _run(Host(options, terminal).serve(), interrupted=0)
+    options = HostOptions(root, absolute(data), host, port, site, site_port is not None, limits, dev=False)
+    run_to_end(Host(options, terminal).serve(), interrupted=0)
 
 
 @app.command()
@@ -125,12 +124,12 @@ def run(
     arguments = _json_object(args, "the arguments")
     user = None if identity is None else _json_object(identity, "--identity")
     if url is None:
-        root = _project_root()
-        result = _run(_call_here(root, _absolute(data), path, arguments, user))
+        root = project_root()
+        result = run_to_end(_call_here(root, absolute(data), path, arguments, user))
     elif admin_key is None:
         raise typer.BadParameter("a server elsewhere needs its admin key: --admin-key, or REACTOR_ADMIN_KEY")
     else:
-        result = _run(_call_there(url, admin_key, path, arguments, user))
+        result = run_to_end(_call_there(url, admin_key, path, arguments, user))
     for line in result.log_lines:
         print(line, file=sys.stderr)
     if result.error is not None:
@@ -142,7 +141,7 @@ def run(
 @app.command("codegen")
 def write_types() -> None:
     """Write functions/_generated without starting anything."""
-    root = _project_root()
+    root = project_root()
     manifest = load_bundle(root).manifest
     changed = codegen.write(root / "functions" / "_generated", codegen.typescript.render(manifest))
     terminal = Terminal(root)
@@ -165,16 +164,6 @@ async def _call_there(
         return await remote.call(path, args, identity)
 
 
-def _project_root() -> Path:
-    root = Path.cwd()
-    if not (root / "functions").is_dir() and not (root / "schema.py").is_file():
-        raise DefinitionError(
-            f"There is no functions/ and no schema.py in {root}: run this in the folder of a project, or start one "
-            "with functions/hello.py."
-        )
-    return root
-
-
 def _site_port(given: str | None, port: int) -> int | None:
     """The port above the API's unless told otherwise; a free one when that has one."""
     if given is None:
@@ -186,10 +175,6 @@ def _site_port(given: str | None, port: int) -> int | None:
     raise typer.BadParameter("--site-port must be a port number, or `off`")
 
 
-def _absolute(data: Path) -> Path:
-    return Path.cwd() / data
-
-
 def _json_object(text: str, what: str) -> dict[str, Any]:
     try:
         tree = orjson.loads(text)
@@ -198,12 +183,3 @@ def _json_object(text: str, what: str) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise typer.BadParameter(f"{what} must be a JSON object, like '{{\"limit\": 10}}'")
     return tree
-
-
-def _run(work: Coroutine[Any, Any, T], *, interrupted: int = 130) -> T:
-    """Run to the end. `interrupted` is the status when told to stop before it."""
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(work)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(interrupted) from None

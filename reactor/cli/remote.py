@@ -15,6 +15,7 @@ import orjson
 
 from reactor.application import Application
 from reactor.cli.address_file import AddressFile
+from reactor.database.environment import VariableChange
 from reactor.errors import BadRequest, Forbidden, NotFound, ReactorError
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import build_app
@@ -71,16 +72,7 @@ class Remote:
         Raises Unreachable when nobody answers, and CallerErrors for what the server refuses to look at.
         """
         body = {"path": path, "args": args, "format": "convex_encoded_json"}
-        try:
-            response = await self._client.post(
-                f"{self._url}/api/function",
-                content=orjson.dumps(body),
-                headers={"Content-Type": "application/json", "Authorization": self._authorization(identity)},
-            )
-        except httpx.TransportError as error:
-            raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
-        if not response.is_success:
-            raise _refusal(response)
+        response = await self._post("/api/function", body, self._authorization(identity))
         result = orjson.loads(response.content)
         failed = result["status"] != "success"
         return CallResult(
@@ -88,6 +80,47 @@ class Remote:
             error=result["errorMessage"] if failed else None,
             log_lines=result.get("logLines", ()),
         )
+
+    async def variables(self) -> dict[str, str]:
+        """The deployment's environment variables. Raises as `call`."""
+        result = await self.call("_system/cli/queryEnvironmentVariables", {})
+        if result.error is not None:
+            raise Unreachable(f"{self._url} does not tell its environment variables: {result.error}")
+        return {each["name"]: each["value"] for each in result.value}
+
+    async def change_variables(self, changes: Sequence[VariableChange]) -> None:
+        """Set and remove environment variables, all or none. Raises as `call`."""
+        told = [{"name": name} if value is None else {"name": name, "value": value} for name, value in changes]
+        await self._post("/api/update_environment_variables", {"changes": told}, self._authorization(None))
+
+    async def calls(self, cursor: int, limit: int | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Function calls that ended, from the cursor on, and the cursor to go on with. Waits for some unless it is 0."""
+        wanted = {"cursor": cursor} if limit is None else {"cursor": cursor, "limit": limit}
+        try:
+            response = await self._client.get(
+                f"{self._url}/api/stream_function_logs",
+                params=wanted,
+                headers={"Authorization": self._authorization(None)},
+            )
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
+        if not response.is_success:
+            raise _refusal(response)
+        told = orjson.loads(response.content)
+        return told["entries"], told["newCursor"]
+
+    async def _post(self, path: str, body: Any, authorization: str) -> httpx.Response:
+        try:
+            response = await self._client.post(
+                f"{self._url}{path}",
+                content=orjson.dumps(body),
+                headers={"Content-Type": "application/json", "Authorization": authorization},
+            )
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
+        if not response.is_success:
+            raise _refusal(response)
+        return response
 
     def _authorization(self, identity: dict[str, Any] | None) -> str:
         if identity is None:

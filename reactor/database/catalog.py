@@ -17,9 +17,16 @@ from reactor.values.value import Value
 
 SYSTEM_INDEX = 0  # holds no documents: keys of things that are read and changed all the same
 BUNDLE_KEY = b"bundle"
+VARIABLE_NAMES_KEY = b"variables"  # which environment variables there are
 FIRST_USER_TABLE = 10_001
-SYSTEM_TABLES = {"_scheduled_functions": 9001, "_storage": 9002}
-SYSTEM_INDEXES = {"_scheduled_functions": {"by_state_due": ("state.kind", "scheduledTime")}}
+SYSTEM_TABLES = {"_scheduled_functions": 9001, "_storage": 9002, "_crons": 9010, "_cron_runs": 9011}
+READABLE_TABLES = frozenset({"_scheduled_functions", "_storage"})  # by user code; the others are the engine's own
+_JOB_INDEXES = {"by_state_due": ("state.kind", "scheduledTime"), "by_completed": ("completedTime",)}
+SYSTEM_INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
+    "_scheduled_functions": _JOB_INDEXES,
+    "_cron_runs": _JOB_INDEXES,
+    "_crons": {"by_next": ("next",)},
+}
 BY_ID = "by_id"
 BY_CREATION_TIME = "by_creation_time"
 
@@ -32,6 +39,11 @@ def table_name_key(name: str) -> bytes:
 def table_number_key(number: int) -> bytes:
     """The key, in the system index, of whether a table number is in use."""
     return b"number:%d" % number
+
+
+def variable_key(name: str) -> bytes:
+    """The key, in the system index, of the value of an environment variable."""
+    return b"variable:" + name.encode()
 
 
 @dataclass(frozen=True, slots=True)

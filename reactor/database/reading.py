@@ -7,11 +7,13 @@ from reactor.database.catalog import (
     BY_CREATION_TIME,
     BY_ID,
     SYSTEM_INDEX,
+    VARIABLE_NAMES_KEY,
     Catalog,
     IndexInfo,
     TableInfo,
     table_name_key,
     table_number_key,
+    variable_key,
 )
 from reactor.database.scan import Scan
 from reactor.database.stored import Stored
@@ -20,12 +22,13 @@ from reactor.errors import IndexNotReady, InvalidId, InvalidQuery
 from reactor.footprint.index_key import Bound, id_range_of, range_of
 from reactor.footprint.key_range import EVERYTHING, KeyRange
 from reactor.footprint.read_set import ReadSetBuilder
-from reactor.storage.storage import Documents
+from reactor.storage.storage import Documents, VariableRow, Variables
 from reactor.values.id import decode_id
 from reactor.values.order import Undefined
 from reactor.values.value import Value
 
 _BUNDLE = KeyRange.point(BUNDLE_KEY)
+_VARIABLE_NAMES = KeyRange.point(VARIABLE_NAMES_KEY)
 
 
 class Writes:
@@ -57,6 +60,10 @@ class Reading:
         raise NotImplementedError
 
     def _bundle(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def _variables(self) -> Variables:
         raise NotImplementedError
 
     @property
@@ -102,6 +109,25 @@ class Reading:
         if until is not None:
             within = within.intersection(KeyRange(until, None) if descending else KeyRange(b"", until + b"\0"))
         return Scan(self, info, found, within, descending=descending, limit=limit)
+
+    def variable(self, name: str) -> str | None:
+        """The deployment's environment variable of that name; that there is none is remembered as read."""
+        self.reads.add(SYSTEM_INDEX, KeyRange.point(variable_key(name)))
+        row = self._variables.get(name)
+        return None if row is None else row.value
+
+    def variables(self) -> dict[str, VariableRow]:
+        """All environment variables with their values, all of them read."""
+        found = self._variables.all()
+        self.reads.add(SYSTEM_INDEX, _VARIABLE_NAMES)
+        for name in found:
+            self.reads.add(SYSTEM_INDEX, KeyRange.point(variable_key(name)))
+        return found
+
+    def variable_names(self) -> list[str]:
+        """The names of the deployment's environment variables. Asking is reading which there are, not their values."""
+        self.reads.add(SYSTEM_INDEX, _VARIABLE_NAMES)
+        return self._variables.names()
 
     def normalize_id(self, table: str, text: str) -> str | None:
         """`text` if it is an id of that table (the document need not exist), else None."""

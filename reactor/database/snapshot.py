@@ -11,7 +11,7 @@ from reactor.database.reading import Reading, Writes
 from reactor.database.usage import Usage
 from reactor.footprint.read_set import ReadSetBuilder
 from reactor.limits import Limits
-from reactor.storage.storage import Head, Storage
+from reactor.storage.storage import Head, Storage, Variables
 
 _STILL = Writes(may_come=False)
 
@@ -19,7 +19,7 @@ _STILL = Writes(may_come=False)
 class Snapshot(Reading):
     """A context manager: inside, everything read is true at `ts`. `for_call` begins another call in the same snapshot."""
 
-    __slots__ = ("_catalog", "_close", "head")
+    __slots__ = ("_catalog", "_close", "head", "stored_variables")
 
     def __init__(
         self, storage: Storage, head: Head, catalog: Catalog, limits: Limits, close: Callable[[], None]
@@ -29,6 +29,7 @@ class Snapshot(Reading):
         self.head = head
         self._catalog = catalog
         self._close = close
+        self.stored_variables = storage.variables
 
     @property
     def catalog(self) -> Catalog:
@@ -36,6 +37,10 @@ class Snapshot(Reading):
 
     def _bundle(self) -> str:
         return self.head.bundle
+
+    @property
+    def _variables(self) -> Variables:
+        return self.stored_variables
 
     def for_call(self) -> Reading:
         """The same data, nothing read and nothing counted yet."""
@@ -65,3 +70,7 @@ class _Call(Reading):
 
     def _bundle(self) -> str:
         return self._snapshot.head.bundle
+
+    @property
+    def _variables(self) -> Variables:
+        return self._snapshot.stored_variables

@@ -50,13 +50,34 @@ def create_table(storage: Storage, catalog: Catalog, name: str, number: int | No
 
 
 def create_system_tables(storage: Storage, catalog: Catalog) -> Catalog:
-    """The document tables of the engine itself, as far as they are missing."""
+    """The document tables of the engine itself, and their indexes, as far as they are missing."""
     for name, number in SYSTEM_TABLES.items():
-        if catalog.table(name) is None:
+        info = catalog.table(name)
+        if info is None:
             catalog, info = create_table(storage, catalog, name, number)
-            for index, fields in SYSTEM_INDEXES.get(name, {}).items():
-                catalog = add_index(storage, catalog, info, index, fields, "ready")
+        for index, fields in SYSTEM_INDEXES.get(name, {}).items():
+            if index not in info.indexes:
+                catalog, info = _add_full_index(storage, catalog, info, index, fields)
     return catalog
+
+
+def _add_full_index(
+    storage: Storage, catalog: Catalog, table: TableInfo, name: str, fields: tuple[str, ...]
+) -> tuple[Catalog, TableInfo]:
+    """A new index with all documents of the table in it."""
+    catalog = add_index(storage, catalog, table, name, fields, "backfilling")
+    after: str | None = ""
+    while after is not None:
+        table = _present(catalog, table.name)
+        after = fill_step(storage, table, table.indexes[name], after or None, FILL_CHUNK)
+    catalog = set_ready(storage, catalog, table, table.indexes[name])
+    return catalog, _present(catalog, table.name)
+
+
+def _present(catalog: Catalog, name: str) -> TableInfo:
+    table = catalog.table(name)
+    assert table is not None
+    return table
 
 
 def add_index(

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reactor.database.catalog import SYSTEM_INDEX, Catalog, TableInfo, table_name_key, table_number_key
+from reactor.database.catalog import (
+    SYSTEM_INDEX,
+    VARIABLE_NAMES_KEY,
+    Catalog,
+    TableInfo,
+    table_name_key,
+    table_number_key,
+    variable_key,
+)
 from reactor.database.reading import Reading, Writes
 from reactor.database.stored import Stored
 from reactor.database.usage import Usage
@@ -16,6 +24,7 @@ from reactor.errors import DocumentNotFound, InvalidQuery, InvalidValue
 from reactor.footprint.commit import Commit
 from reactor.footprint.read_set import ReadSetBuilder
 from reactor.footprint.write_set import Change, Version, WriteSet
+from reactor.storage.storage import VariableRow, Variables
 from reactor.values.id import decode_id, encode_id, internal_id
 from reactor.values.names import is_identifier
 from reactor.values.value import Value, check_document, decode, encode
@@ -57,6 +66,10 @@ class Transaction(Reading):
 
     def _bundle(self) -> str:
         return self._batch.bundle
+
+    @property
+    def _variables(self) -> Variables:
+        return self._batch.storage.variables
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -117,6 +130,24 @@ class Transaction(Reading):
         keys = _keys_of_stored(info, before)
         self.documents.delete(info.place, id, [(place, keys[number]) for number, place, _ in info.keyed])
         self._wrote(Change(id, Version(before.data, keys), None))
+
+    def set_variable(self, name: str, value: str | None) -> bool:
+        """Give an environment variable a value, or take it away with None. False when it was like that already.
+
+        Which names and sizes are allowed: environment.py.
+        """
+        variables = self._batch.storage.variables
+        before = variables.get(name)
+        if value == (None if before is None else before.value):
+            return False
+        if value is None:
+            variables.remove(name)
+        else:
+            variables.set(name, VariableRow(value, self.ts))
+        self.write_set.touch(SYSTEM_INDEX, variable_key(name))
+        if value is None or before is None:
+            self.write_set.touch(SYSTEM_INDEX, VARIABLE_NAMES_KEY)
+        return True
 
     def record_request(self, session: str, request: int, outcome: bytes, binding: bytes) -> None:
         """Remember what a client's mutation came to, in the same commit (engine A13). Gone if this rolls back."""

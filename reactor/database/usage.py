@@ -7,7 +7,7 @@ error cannot succeed (A1).
 from __future__ import annotations
 
 from reactor.errors import LimitExceeded
-from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.limits import DEFAULT_LIMITS, Limits, setting
 
 _ADVICE = (
     " Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a "
@@ -72,10 +72,9 @@ class Usage:
                 "TooManyBytesWritten", "bytes written", f"limit: {limits.bytes_written} bytes", "bytes_written"
             )
 
-    def _exceed(self, code: str, what: str, limit: str, setting: str, advice: str = "") -> None:
+    def _exceed(self, code: str, what: str, limit: str, name: str, advice: str = "") -> None:
         error = LimitExceeded(
-            f"Too many {what} in a single function execution ({limit}).{advice} "
-            f"The setting is `{setting}` in [tool.reactor.limits].",
+            f"Too many {what} in a single function execution ({limit}).{advice} {setting(name)}",
             code=code,
         )
         if self.exceeded is None:

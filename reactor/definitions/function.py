@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from reactor.errors import DefinitionError
 
 if TYPE_CHECKING:
     from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
-    from reactor.definitions.kinds import Kind, Visibility
+    from reactor.definitions.kinds import Concurrency, Kind, Visibility
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,6 +25,7 @@ class Function(Generic[P, R]):
 
     kind: ClassVar[Kind]
     is_async: ClassVar[bool] = False
+    concurrency: Concurrency = "own"
 
     def __init__(self, fn: Callable[..., Any], visibility: Visibility) -> None:
         _check(fn, self.kind, is_async=self.is_async)
@@ -69,6 +70,10 @@ class ActionFunction(AnyAction[P, R]):
 
     is_async = True
 
+    def __init__(self, fn: Callable[..., Any], visibility: Visibility, concurrency: Concurrency = "own") -> None:
+        super().__init__(fn, visibility)
+        self.concurrency = concurrency
+
     async def __call__(self, ctx: ActionCtx, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await self.fn(ctx, *args, **kwargs)  # type: ignore[no-any-return]
 
@@ -100,26 +105,51 @@ def internal_mutation(fn: Callable[Concatenate[MutationCtx, P], R], /) -> Mutati
     return MutationFunction(fn, "internal")
 
 
+class AsyncActionDecorator(Protocol):
+    """What `@action(concurrency=…)` puts above an `async def`."""
+
+    def __call__(self, fn: Callable[Concatenate[ActionCtx, P], Coroutine[Any, Any, R]], /) -> ActionFunction[P, R]: ...
+
+
 @overload
 def action(fn: Callable[Concatenate[ActionCtx, P], Coroutine[Any, Any, R]], /) -> ActionFunction[P, R]: ...
 @overload
 def action(fn: Callable[Concatenate[SyncActionCtx, P], R], /) -> SyncActionFunction[P, R]: ...
-def action(fn: Callable[..., Any], /) -> Any:
-    """A function that may do I/O, open to clients: `async def` with ActionCtx, or `def` with SyncActionCtx."""
-    return _action(fn, "public")
+@overload
+def action(*, concurrency: Concurrency) -> AsyncActionDecorator: ...
+def action(fn: Callable[..., Any] | None = None, /, *, concurrency: Concurrency = "own") -> Any:
+    """A function that may do I/O, open to clients: `async def` with ActionCtx, or `def` with SyncActionCtx.
+
+    It has a process of its own while it runs. `@action(concurrency="shared")` puts an `async def` action on one event
+    loop together with all others that say so: thousands can wait there at once, and one that blocks makes all wait.
+    """
+    return _action(fn, "public", concurrency)
 
 
 @overload
 def internal_action(fn: Callable[Concatenate[ActionCtx, P], Coroutine[Any, Any, R]], /) -> ActionFunction[P, R]: ...
 @overload
 def internal_action(fn: Callable[Concatenate[SyncActionCtx, P], R], /) -> SyncActionFunction[P, R]: ...
-def internal_action(fn: Callable[..., Any], /) -> Any:
-    """A function that may do I/O, for other functions and the scheduler only."""
-    return _action(fn, "internal")
+@overload
+def internal_action(*, concurrency: Concurrency) -> AsyncActionDecorator: ...
+def internal_action(fn: Callable[..., Any] | None = None, /, *, concurrency: Concurrency = "own") -> Any:
+    """A function that may do I/O, for other functions and the scheduler only. `concurrency` as for `action`."""
+    return _action(fn, "internal", concurrency)
 
 
-def _action(fn: Callable[..., Any], visibility: Visibility) -> AnyAction[..., Any]:
-    return (ActionFunction if inspect.iscoroutinefunction(fn) else SyncActionFunction)(fn, visibility)
+def _action(fn: Callable[..., Any] | None, visibility: Visibility, concurrency: Concurrency) -> Any:
+    if fn is None:
+        return lambda fn: _action(fn, visibility, concurrency)
+    if concurrency not in ("own", "shared"):
+        raise DefinitionError(f'`concurrency` of an action is "own" or "shared", not {concurrency!r}.')
+    if inspect.iscoroutinefunction(fn):
+        return ActionFunction(fn, visibility, concurrency)
+    if concurrency == "shared":
+        raise DefinitionError(
+            f"{fn.__module__}.{fn.__name__} is a plain `def`, which would block the loop it shares: write `async def`, "
+            'or leave `concurrency="shared"` out.'
+        )
+    return SyncActionFunction(fn, visibility)
 
 
 def _check(fn: Any, kind: Kind, *, is_async: bool) -> None:

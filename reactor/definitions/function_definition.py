@@ -79,7 +79,16 @@ class FunctionDefinition:
     def manifest(self) -> FunctionManifest:
         """What others may know of it."""
         doc = inspect.cleandoc(self.fn.__doc__ or "")
-        return FunctionManifest(self.path, self.python_path, self.kind, self.visibility, self.args, self.returns, doc)
+        return FunctionManifest(
+            self.path,
+            self.python_path,
+            self.kind,
+            self.visibility,
+            self.args,
+            self.returns,
+            doc,
+            self.function.concurrency,
+        )
 
     def bind(self, args: dict[str, Value], table_of_id: TableOfId | None = None) -> dict[str, Any]:
         """Keyword arguments for `fn`. What was not sent is left to Python's defaults.

@@ -6,3 +6,4 @@ from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["query", "mutation", "action"]
 Visibility: TypeAlias = Literal["public", "internal"]
+Concurrency: TypeAlias = Literal["own", "shared"]  # an action's process: its own while it runs, or one for all of them

@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from reactor.definitions.kinds import Kind, Visibility
+from reactor.definitions.kinds import Concurrency, Kind, Visibility
 from reactor.values.validator import ObjectV, Validator, from_export, to_export
+from reactor.values.value import Value, decode, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class FunctionManifest:
     args: Validator
     returns: Validator | None = None
     doc: str = ""
+    concurrency: Concurrency = "own"  # of actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,16 @@ class TableManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class CronManifest:
+    """One cron. `path` is the function's wire path, `schedule` what Schedule.wire says."""
+
+    name: str
+    path: str
+    args: dict[str, Value]
+    schedule: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
 class RouteManifest:
     """One method of one HTTP route."""
 
@@ -57,11 +69,12 @@ class RouteManifest:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Functions sorted by path, tables by name: one bundle, one sequence of bytes."""
+    """Functions sorted by path, tables and crons by name: one bundle, one sequence of bytes."""
 
     functions: tuple[FunctionManifest, ...] = ()
     tables: tuple[TableManifest, ...] = ()
     routes: tuple[RouteManifest, ...] | None = None  # in the order declared; None without a router in functions/http.py
+    crons: tuple[CronManifest, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The JSON text that `from_bytes` reads."""
@@ -69,6 +82,7 @@ class Manifest:
             "functions": [_function_tree(each) for each in self.functions],
             "tables": [_table_tree(each) for each in self.tables],
             "routes": None if self.routes is None else [[r.method, r.path, r.is_prefix] for r in self.routes],
+            "crons": [_cron_tree(each) for each in self.crons],
         }
         return orjson.dumps(tree)
 
@@ -77,7 +91,12 @@ class Manifest:
         """The Manifest that `to_bytes` wrote."""
         tree = orjson.loads(data)
         routes = None if tree["routes"] is None else tuple(RouteManifest(*each) for each in tree["routes"])
-        return cls(tuple(map(_function, tree["functions"])), tuple(map(_table, tree["tables"])), routes)
+        return cls(
+            tuple(map(_function, tree["functions"])),
+            tuple(map(_table, tree["tables"])),
+            routes,
+            tuple(map(_cron, tree["crons"])),
+        )
 
 
 def _function_tree(function: FunctionManifest) -> dict[str, Any]:
@@ -89,6 +108,7 @@ def _function_tree(function: FunctionManifest) -> dict[str, Any]:
         "args": to_export(function.args),
         "returns": None if function.returns is None else to_export(function.returns),
         "doc": function.doc,
+        "concurrency": function.concurrency,
     }
 
 
@@ -102,6 +122,7 @@ def _function(tree: dict[str, Any]) -> FunctionManifest:
         from_export(tree["args"]),
         None if returns is None else from_export(returns),
         tree["doc"],
+        tree["concurrency"],
     )
 
 
@@ -123,3 +144,19 @@ def _table(tree: dict[str, Any]) -> TableManifest:
         tuple((name, tuple(fields)) for name, fields in tree["indexes"]),
         tuple(SearchManifest(name, field, tuple(filters)) for name, field, filters in tree["search_indexes"]),
     )
+
+
+def _cron_tree(cron: CronManifest) -> dict[str, Any]:
+    return {
+        "name": cron.name,
+        "path": cron.path,
+        "args": encode(cron.args).decode(),
+        "schedule": encode(cron.schedule).decode(),
+    }
+
+
+def _cron(tree: dict[str, Any]) -> CronManifest:
+    args, schedule = decode(tree["args"].encode()), decode(tree["schedule"].encode())
+    assert isinstance(args, dict)
+    assert isinstance(schedule, dict)
+    return CronManifest(tree["name"], tree["path"], args, schedule)

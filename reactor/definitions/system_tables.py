@@ -32,6 +32,7 @@ class ScheduledFunction(Table, name="_scheduled_functions"):
     state: ScheduledState
 
     by_state_due = Index("state.kind", "scheduled_time")
+    by_completed = Index("completed_time")
 
 
 class StoredFile(Table, name="_storage"):

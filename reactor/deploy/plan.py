@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from reactor.definitions.manifest import FunctionManifest, Manifest, TableManifest
+from reactor.definitions.manifest import CronManifest, FunctionManifest, Manifest, TableManifest
 from reactor.values.validator import AnyV, ObjectV, Validator, render_validator
 
 NOTHING = Manifest(functions=(), tables=())
@@ -20,7 +21,7 @@ class Change:
     """One thing that is added, removed or changed."""
 
     sign: str  # "+", "-" or "~"
-    what: str  # "table", "index", "field", "query", "mutation", "action" or "route"
+    what: str  # "table", "index", "field", "query", "mutation", "action", "route" or "cron"
     name: str  # as the developer writes it: `users`, `users.by_email`, `users:create`
     notes: tuple[str, ...] = ()  # what about it, a clause each
 
@@ -40,7 +41,15 @@ class DeployPlan:
         tables = _by_name(old.tables), _by_name(new.tables)
         functions = _by_path(old.functions), _by_path(new.functions)
         routes = _routes(old), _routes(new)
-        return cls((*_table_changes(*tables), *_function_changes(*functions), *_route_changes(*routes)))
+        crons = _crons(old), _crons(new)
+        return cls(
+            (
+                *_table_changes(*tables),
+                *_function_changes(*functions),
+                *_route_changes(*routes),
+                *_cron_changes(*crons),
+            )
+        )
 
     @classmethod
     def first(cls, manifest: Manifest) -> DeployPlan:
@@ -154,6 +163,29 @@ def _signature_notes(old: FunctionManifest, new: FunctionManifest) -> Iterator[s
             yield f"{name} is {after[name]}, was {before[name]}"
     if old.returns != new.returns:
         yield f"returns {_rendered(new.returns)}"
+
+
+# ── crons ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _crons(manifest: Manifest) -> dict[str, tuple[str, str]]:
+    """Cron name → when it runs, and what."""
+    return {cron.name: (_when(cron), cron.path.replace(".js:", ":")) for cron in manifest.crons}
+
+
+def _when(cron: CronManifest) -> str:
+    schedule: dict[str, Any] = cron.schedule
+    return f"every {schedule['seconds']:g} s" if schedule["kind"] == "interval" else f"{schedule['expression']} UTC"
+
+
+def _cron_changes(old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]) -> Iterator[Change]:
+    for name in sorted(old.keys() | new.keys()):
+        if name not in new:
+            yield Change("-", "cron", name)
+        elif name not in old:
+            yield Change("+", "cron", name, new[name])
+        elif notes := tuple(after for before, after in zip(old[name], new[name], strict=True) if before != after):
+            yield Change("~", "cron", name, notes)
 
 
 def _fields(validator: Validator) -> dict[str, str]:

@@ -20,6 +20,9 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+import msgspec
+
+from reactor.clock import Clock
 from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
@@ -61,8 +64,9 @@ class View(Protocol):
 class Engine:
     """One per server. `attach` gives it its pool; it is the pool's listener."""
 
-    def __init__(self, limits: Limits, functions: FunctionLog) -> None:
+    def __init__(self, limits: Limits, functions: FunctionLog, clock: Clock) -> None:
         self.limits = limits
+        self._clock = clock
         self._functions = functions
         self.log = WriteLog(0)  # replaced by opened
         self.subscriptions = SubscriptionManager(self.log)  # replaced by opened
@@ -134,17 +138,36 @@ class Engine:
 
         `session` and `request` name a socket's request, which then runs at most once. Raises Overloaded.
         """
+        self._check_writer_queue()
+        self._submit(
+            Call(self._call_id(), "mutation", path, args, identity, internal, None, session, request, job), done
+        )
+
+    def _check_writer_queue(self) -> None:
         if len(self._mutations) >= self.limits.writer_queue:
             raise Overloaded("ExpiredInQueue", "Too many mutations are waiting. Try again later.")
-        call = Call(self._call_id(), "mutation", path, args, identity, internal, None, session, request, job)
-        self._mutations[call.id] = (path, done)
+
+    def _submit(self, call: Call, done: Done) -> None:
+        self._mutations[call.id] = (call.path, done)
         self.pool.submit_mutation(call)
 
     def submit_action(
-        self, path: str, args: bytes, identity: bytes | None, done: Done, *, internal: bool = False
+        self,
+        path: str,
+        args: bytes,
+        identity: bytes | None,
+        done: Done,
+        *,
+        internal: bool = False,
+        job: str | None = None,
     ) -> None:
-        """Run an action; `done` is called once when it ends. Ended early by `close`, it is never called."""
-        call = Call(self._call_id(), "action", path, args, identity, internal)
+        """Run an action; `done` is called once when it ends. Ended early by `close`, it is never called.
+
+        One that is refused for overload has a failure that says `retry`.
+        """
+        self._begin(Call(self._call_id(), "action", path, args, identity, internal, job=job), done)
+
+    def _begin(self, call: Call, done: Done) -> None:
         task = asyncio.get_running_loop().create_task(self._act(call, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -175,25 +198,17 @@ class Engine:
         self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False, job: str | None = None
     ) -> Outcome:
         """`submit_mutation`, awaited. A caller that goes away does not undo it."""
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer = _Answer()
+        self.submit_mutation(path, args, identity, answer.set, internal=internal, job=job)
+        return await answer.future
 
-        def done(outcome: Outcome) -> None:
-            if not answer.done():
-                answer.set_result(outcome)
-
-        self.submit_mutation(path, args, identity, done, internal=internal, job=job)
-        return await answer
-
-    async def action(self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False) -> Outcome:
+    async def action(
+        self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False, job: str | None = None
+    ) -> Outcome:
         """`submit_action`, awaited."""
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def done(outcome: Outcome) -> None:
-            if not answer.done():
-                answer.set_result(outcome)
-
-        self.submit_action(path, args, identity, done, internal=internal)
-        return await answer
+        answer = _Answer()
+        self.submit_action(path, args, identity, answer.set, internal=internal, job=job)
+        return await answer.future
 
     # ── live queries ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,7 +250,7 @@ class Engine:
             waiting = self._mutations.pop(outcome.call, None)
             if waiting is not None:
                 path, done = waiting
-                self._ended(path, outcome)
+                self._functions.write("mutation", path, outcome)
                 done(outcome)
         for commit in commits:
             self.subscriptions.committed(batch.ts, commit.keys)
@@ -280,10 +295,6 @@ class Engine:
         killed = outcome.failure is not None and outcome.failure.code in ("FunctionTimeout", "FunctionCrashed")
         return self.limits.function_cpu if killed else outcome.cpu
 
-    def _ended(self, path: str, outcome: Outcome) -> None:
-        if outcome.log_lines or outcome.failure is not None:
-            self._functions.write(path, outcome)
-
     def _call_id(self) -> int:
         number = self._next_call
         self._next_call += 1
@@ -300,7 +311,7 @@ class Engine:
             observation = _observe(outcome, ts)
             self.runs_made += 1
             self.subscriptions.queue.observe(run.subscription.key.path, self._cost(outcome))
-            self._ended(run.subscription.key.path, outcome)
+            self._functions.write("query", run.subscription.key.path, outcome)
             if run.gang is not None:
                 gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]
             self.subscriptions.arrived(run, observation)
@@ -340,15 +351,20 @@ class Engine:
                 return
 
     async def _act(self, call: Call, done: Done) -> None:
-        outcome = await self.pool.run_action(call, self._nested)
-        self._ended(call.path, outcome)
+        began = self._clock.monotonic()
+        try:
+            outcome = await self.pool.run_action(call, self._nested)
+        except Overloaded as overload:
+            outcome = _refused(call, overload)
+        self._functions.write("action", call.path, outcome, self._clock.monotonic() - began)
         done(outcome)
 
     async def _answer(self, call: Call, exchange: HttpExchange) -> None:
         outcome = _refused(call, Overloaded("ServerStopping", "The server is stopping"))
+        began = self._clock.monotonic()
         try:
             outcome = await self.pool.run_action(call, self._nested, exchange)
-            self._ended(call.path, outcome)
+            self._functions.write("httpAction", call.path, outcome, self._clock.monotonic() - began)
         except Overloaded as overload:
             outcome = _refused(call, overload)
         finally:
@@ -356,13 +372,29 @@ class Engine:
 
     async def _nested(self, call: Call) -> Outcome:
         """A call made by an action: its own transaction, as the action's identity."""
-        match call.kind:
-            case "query":
-                return await self.query(call.path, call.args, call.identity, internal=True)
-            case "mutation":
-                return await self.mutation(call.path, call.args, call.identity, internal=True)
-            case "action":
-                return await self.action(call.path, call.args, call.identity, internal=True)
+        if call.kind == "query":
+            return await self.query(call.path, call.args, call.identity, internal=True)
+        answer = _Answer()
+        numbered = msgspec.structs.replace(call, id=self._call_id())
+        if call.kind == "mutation":
+            self._check_writer_queue()
+            self._submit(numbered, answer.set)
+        else:
+            self._begin(numbered, answer.set)
+        return await answer.future
+
+
+class _Answer:
+    """What somebody waits for who may go away: `set` it once."""
+
+    __slots__ = ("future",)
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def set(self, outcome: Outcome) -> None:
+        if not self.future.done():
+            self.future.set_result(outcome)
 
 
 def _refused(call: Call, overload: Overloaded) -> Outcome:

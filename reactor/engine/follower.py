@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from reactor.engine.engine import Engine
-from reactor.execution.frames import Outcome
+from reactor.execution.frames import Failure, Outcome
 from reactor.subscriptions.subscription import QueryKey, Subscription
 
 
@@ -39,6 +39,17 @@ class Follower:
             return None
         assert isinstance(observation.payload, Outcome)
         return observation.payload
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it failed, if it did: its reader was killed, perhaps. Another Follower then gets a run of its own."""
+        return None if self.outcome is None else self.outcome.failure
+
+    @property
+    def ts(self) -> int:
+        """The timestamp of `outcome`; 0 before the first run."""
+        observation = self.subscription.observation
+        return 0 if observation is None else observation.ts
 
     def updated(self) -> None:
         """See Subscriber."""

@@ -1,6 +1,10 @@
 """ActionPool: the server's side of the action runners: a fork each, used again after a clean finish, never too many.
 
-Actions are at most once: one whose process dies is answered with that and never run again.
+Actions are at most once: one whose process dies is answered with that and never run again. Those that are declared
+`concurrency="shared"` run in one process together (engine B2).
+
+An action that waits for another holds its process meanwhile. Each depth of such calls has processes of its own, as many
+as there are at the top: with one number for all, actions that wait for each other could take every place.
 """
 
 from __future__ import annotations
@@ -11,12 +15,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from reactor.definitions.manifest import Manifest
 from reactor.errors import Overloaded
 from reactor.execution import frames
-from reactor.execution.blame import blame, crashed
+from reactor.execution.blame import blame, crashed, stalled
 from reactor.execution.frames import AnyFrame, Call, Failure, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.nursery import Nursery
+from reactor.execution.registry import spellings
 from reactor.execution.runner import Runner
 from reactor.limits import Limits
 
@@ -44,13 +50,16 @@ class ActionPool:
         self._nursery: Nursery | None = None  # whose forks new actions get; set by switch()
         self._idle: list[Runner] = []
         self._busy: dict[Runner, _Run] = {}
+        self._common: Runner | None = None  # where new shared actions run; made when one comes
+        self._shared: dict[Runner, dict[int, _Run]] = {}  # shared runner → its runs by call id
+        self._shared_paths: frozenset[str] = frozenset()  # set by switch()
         self._retired: set[Runner] = set()  # of an older nursery, or told to end
-        self._waiting: deque[_Run] = deque()  # all runners are busy
+        self._waiting: dict[int, deque[_Run]] = {}  # by depth: all runners of it are busy
 
     @property
     def running(self) -> list[Runner]:
         """The runners with an action in them."""
-        return list(self._busy)
+        return [*self._busy, *(runner for runner, runs in self._shared.items() if runs)]
 
     async def run(self, call: Call, nested: Nested, exchange: HttpExchange | None = None) -> Outcome:
         """Run the action; `nested` carries out what it calls meanwhile. Its outcome, also when its process dies.
@@ -60,9 +69,9 @@ class ActionPool:
         Cancelling ends the action's process. Raises Overloaded when too many wait.
         """
         run = _Run(call, nested, asyncio.get_running_loop().create_future(), exchange)
-        if len(self._waiting) >= self._limits.action_queue:
+        if self._queued >= self._limits.action_queue:
             raise Overloaded("TooManyConcurrentRequests", "Too many actions are waiting to run, try again later")
-        self._waiting.append(run)
+        self._waiting.setdefault(call.depth, deque()).append(run)
         self._dispatch()
         try:
             return await run.done
@@ -74,44 +83,72 @@ class ActionPool:
         if nursery is self._nursery:
             return
         self._nursery = nursery
+        self._shared_paths = _shared_paths(Manifest.from_bytes(nursery.manifest))
         leaving, self._idle = self._idle, []
+        if self._common is not None:
+            if not self._shared[self._common]:
+                leaving.append(self._common)
+            self._common = None  # one that is busy ends when the last of its actions has
         self._retired.update(self._busy, leaving)
         for runner in leaving:
             runner.send(frames.Drain())
         self._dispatch()
 
+    @property
+    def _queued(self) -> int:
+        return sum(map(len, self._waiting.values())) + sum(map(len, self._shared.values()))
+
     async def stop(self) -> None:
         """End all of them and wait; what ran is answered as crashed."""
         self._nursery = None
-        runners = {*self._idle, *self._busy, *self._retired}
+        runners = {*self._idle, *self._busy, *self._retired, *self._shared}
         for runner in runners:
             runner.kill()
         await asyncio.gather(*(runner.gone() for runner in runners))
-        while self._waiting:
-            run = self._waiting.popleft()
-            _resolve(run, Outcome(run.call.id, None, Failure(Overloaded.tag, "The server is stopping", retry=True)))
+        for waiting in self._waiting.values():
+            while waiting:
+                run = waiting.popleft()
+                _resolve(run, Outcome(run.call.id, None, Failure(Overloaded.tag, "The server is stopping", retry=True)))
 
     def _dispatch(self) -> None:
-        while self._waiting and self._nursery is not None and self._nursery.alive:
-            if self._idle:
-                runner = self._idle.pop()
-            elif len(self._busy) < self._limits.action_runners:
-                runner = self._nursery.launch("action", self)
-            else:
-                return
-            run = self._busy[runner] = self._waiting.popleft()
-            if run.exchange is None:
-                runner.send(frames.RunAction(run.call))
-            else:
-                run.exchange.started(runner.send)
-                runner.send(frames.RunHttp(run.call, run.exchange.request))
+        for depth, waiting in self._waiting.items():
+            while waiting and self._nursery is not None and self._nursery.alive:
+                runner = self._runner_for(waiting[0], depth, self._nursery)
+                if runner is None:
+                    break
+                self._begin(waiting.popleft(), runner)
+
+    def _runner_for(self, run: _Run, depth: int, nursery: Nursery) -> Runner | None:
+        """A runner that can take it now."""
+        if run.exchange is None and run.call.path in self._shared_paths:
+            if self._common is None:
+                self._common = nursery.launch("shared", self)
+                self._shared[self._common] = {}
+            return self._common
+        if sum(run.call.depth == depth for run in self._busy.values()) >= self._limits.action_runners:
+            return None
+        return self._idle.pop() if self._idle else nursery.launch("action", self)
+
+    def _begin(self, run: _Run, runner: Runner) -> None:
+        if runner is self._common:
+            self._shared[runner][run.call.id] = run
+        else:
+            self._busy[runner] = run
+        if run.exchange is None:
+            runner.send(frames.RunAction(run.call))
+        else:
+            run.exchange.started(runner.send)
+            runner.send(frames.RunHttp(run.call, run.exchange.request))
 
     def _forget(self, run: _Run) -> None:
         """The caller waits no longer: nothing of the run may go on."""
         for task in run.tasks:
             task.cancel()
-        if run in self._waiting:
-            self._waiting.remove(run)
+        waiting = self._waiting.get(run.call.depth, ())
+        if run in waiting:
+            waiting.remove(run)  # type: ignore[union-attr]
+        for runs in self._shared.values():
+            runs.pop(run.call.id, None)
         for runner, its in self._busy.items():
             if its is run:  # cancelled: it has not finished
                 runner.kill()
@@ -122,6 +159,9 @@ class ActionPool:
         """RunnerOwner: the action is done, or wants something of the server."""
         match frame:
             case frames.ActionDone(outcome=outcome, reusable=reusable):
+                if runner in self._shared:
+                    self._shared_done(runner, outcome)
+                    return
                 run = self._busy.pop(runner)
                 if run.exchange is not None:
                     run.exchange.released()
@@ -136,8 +176,11 @@ class ActionPool:
                 exchange = self._busy[runner].exchange
                 assert exchange is not None
                 exchange.arrived(frame)
-            case frames.Nested(number=number, call=call):
-                run = self._busy[runner]
+            case frames.Nested(action=action, number=number, call=call):
+                asking = self._shared[runner].get(action) if runner in self._shared else self._busy[runner]
+                if asking is None:  # its time was over: what it asks for now is not done
+                    return
+                run = asking
                 task = asyncio.get_running_loop().create_task(self._carry_out(runner, run, number, call))
                 run.tasks.add(task)
                 task.add_done_callback(run.tasks.discard)
@@ -159,16 +202,40 @@ class ActionPool:
         self._retired.discard(runner)
         if runner in self._idle:
             self._idle.remove(runner)
+        assert runner.status is not None
         run = self._busy.pop(runner, None)
         if run is not None:
             if run.exchange is not None:
                 run.exchange.released()
-            assert runner.status is not None
             guilty = blame(runner, self._limits)
             failure = guilty.get(run.call.id) or crashed(runner.status)
             _log.warning("action runner died", extra={"status": runner.status, "path": run.call.path})
             _resolve(run, Outcome(run.call.id, None, failure))
+        self._end_shared(runner, crashed(runner.status) if runner.killed_for is None else stalled(runner.allowed))
         self._dispatch()
+
+    def _shared_done(self, runner: Runner, outcome: Outcome) -> None:
+        runs = self._shared[runner]
+        run = runs.pop(outcome.call, None)
+        if run is not None:
+            _resolve(run, outcome)
+        if not runs and runner is not self._common:
+            runner.send(frames.Drain())
+
+    def _end_shared(self, runner: Runner, failure: Failure) -> None:
+        if self._common is runner:
+            self._common = None
+        runs = self._shared.pop(runner, {})
+        if runs:
+            _log.warning("shared action runner died", extra={"status": runner.status, "actions": len(runs)})
+        for run in runs.values():
+            _resolve(run, Outcome(run.call.id, None, failure))
+
+
+def _shared_paths(manifest: Manifest) -> frozenset[str]:
+    """Every spelling of the actions that share a process."""
+    shared = [function for function in manifest.functions if function.concurrency == "shared"]
+    return frozenset(spelling for each in shared for spelling in spellings(each.path, each.python_path))
 
 
 def _resolve(run: _Run, outcome: Outcome) -> None:

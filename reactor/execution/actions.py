@@ -15,12 +15,13 @@ from reactor.clock import Clock
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.id import Id
 from reactor.definitions.kinds import Kind
-from reactor.errors import WrongFunctionKind
-from reactor.execution.context import ENVIRONMENT, Auth, moment
+from reactor.errors import LimitExceeded, WrongFunctionKind
+from reactor.execution.context import Auth, check_depth, environment_of, moment
 from reactor.execution.frames import Call, Outcome
 from reactor.execution.outcome import error_of
 from reactor.execution.run import Run
-from reactor.execution.scheduling import JobRequest, request_after, request_at
+from reactor.execution.scheduling import JobRequest, Origin, request_after, request_at
+from reactor.limits import Limits
 from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ Bridge = Callable[[Call], Awaitable[Outcome]]
 class Errand:
     """What an action asks of the rest of the house: the shared half of both contexts."""
 
-    __slots__ = ("_bridge", "_bundle", "_clock", "run")
+    __slots__ = ("_bridge", "_bundle", "_clock", "_limits", "_waiting", "run")
 
-    def __init__(self, bundle: Bundle, clock: Clock, run: Run, bridge: Bridge) -> None:
+    def __init__(self, bundle: Bundle, clock: Clock, limits: Limits, run: Run, bridge: Bridge) -> None:
         self._bundle = bundle
         self._clock = clock
+        self._limits = limits
         self._bridge = bridge
+        self._waiting = 0  # calls made and not answered; moves in _ask
         self.run = run
 
     @property
@@ -58,23 +61,53 @@ class Errand:
 
     async def schedule_after(self, delay: Any, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Id[Any]:
         """Write a job due so many seconds from now."""
-        return await self._schedule(request_after(self._bundle.functions, self.now_ns / 1e6, delay, fn, args, kwargs))
+        return await self._schedule(request_after(self._origin, delay, fn, args, kwargs))
 
     async def schedule_at(self, when: Any, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Id[Any]:
         """Write a job due then."""
-        return await self._schedule(request_at(self._bundle.functions, self.now_ns / 1e6, when, fn, args, kwargs))
+        return await self._schedule(request_at(self._origin, when, fn, args, kwargs))
 
     async def cancel(self, id: Any) -> None:
         """Keep a job from running."""
         await self._ask("mutation", "_system/scheduler:cancel", {"id": id})
 
     async def _schedule(self, request: JobRequest) -> Id[Any]:
-        args: dict[str, Value] = {"name": request.name, "args": request.args, "due": request.due}
+        args: dict[str, Value] = {
+            "name": request.name,
+            "args": request.args,
+            "due": request.due,
+            "scheduledBy": self.run.job,
+        }
         return Id(decode(await self._ask("mutation", "_system/scheduler:schedule", args)))
 
+    @property
+    def _origin(self) -> Origin:
+        return Origin(self._bundle.functions, self.now_ns / 1e6, self._limits)
+
     async def _ask(self, kind: Kind, path: str, args: dict[str, Value]) -> bytes:
-        call = Call(id=0, kind=kind, path=path, args=encode(args), identity=self.run.identity, internal=True)
-        outcome = await self._bridge(call)
+        run, limits = self.run, self._limits
+        check_depth(run.depth, limits)
+        if self._waiting >= limits.nested_concurrency:
+            raise LimitExceeded(
+                f"Too many calls of an action at once (limit: {limits.nested_concurrency}). Await some before making "
+                "more. The setting is `nested_concurrency` in [tool.reactor.limits].",
+                code="TooManyConcurrentRequests",
+            )
+        call = Call(
+            id=0,
+            kind=kind,
+            path=path,
+            args=encode(args),
+            identity=run.identity,
+            internal=True,
+            caller_job=run.job,
+            depth=run.depth + 1,
+        )
+        self._waiting += 1
+        try:
+            outcome = await self._bridge(call)
+        finally:
+            self._waiting -= 1
         if outcome.failure is not None:
             raise error_of(outcome.failure)
         assert outcome.value is not None
@@ -99,8 +132,8 @@ class _ActionBase:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The environment variables."""
-        return ENVIRONMENT
+        """The environment variables, as they were when the action began."""
+        return environment_of(self._errand.run)
 
 
 class ActionContext(_ActionBase):

@@ -6,14 +6,23 @@ import signal
 
 from reactor.errors import FunctionCrashed, FunctionTimeout
 from reactor.execution.frames import Failure, Role
+from reactor.execution.outcome import ended_for_time
 from reactor.execution.process import describe_status
 from reactor.execution.runner import Runner
 from reactor.limits import Limits
 
+_WALLS: dict[Role, str] = {
+    "writer": "mutation_wall",
+    "reader": "query_wall",
+    "action": "action_wall",
+    "shared": "shared_stall",
+}
+
 
 def wall_limit(role: Role, limits: Limits) -> float:
-    """Seconds by the clock one call may take in a runner of this role."""
-    return {"writer": limits.mutation_wall, "reader": limits.query_wall, "action": limits.action_wall}[role]
+    """Seconds by the clock one call may take in a runner of this role; of a shared one, one turn of its loop."""
+    seconds: float = getattr(limits, _WALLS[role])
+    return seconds
 
 
 def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
@@ -25,15 +34,10 @@ def blame(runner: Runner, limits: Limits) -> dict[int, Failure]:
     if runner.killed_for is not None:
         if runner.killed_for.call != call:  # killed for the call before it, which ended in the same moment
             return {}
-        return {call: timed_out(runner.allowed)}
+        return {call: ended_for_time(runner.allowed, _WALLS[runner.role])}
     if runner.status == -signal.SIGPROF:  # the hard timer: the code was stuck inside C
-        return {call: timed_out(limits.function_cpu)}
+        return {call: ended_for_time(limits.function_cpu, "function_cpu")}
     return {call: crashed(runner.status)}
-
-
-def timed_out(limit: float) -> Failure:
-    """What a call killed for its time is answered."""
-    return Failure(FunctionTimeout.tag, f"Function execution timed out (maximum duration: {limit:g}s)")
 
 
 def crashed(status: int) -> Failure:
@@ -41,4 +45,13 @@ def crashed(status: int) -> Failure:
     return Failure(
         FunctionCrashed.tag,
         f"The process that ran this function died (exit status {status}): {describe_status(status)}",
+    )
+
+
+def stalled(limit: float) -> Failure:
+    """What every action of a shared loop is answered when one of them held it up."""
+    return Failure(
+        FunctionTimeout.tag,
+        f"The process that ran this function was ended: an action blocked the loop it shares for {limit:g}s "
+        '(limit shared_stall). Await what takes long, or leave out `concurrency="shared"`.',
     )

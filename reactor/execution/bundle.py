@@ -11,10 +11,12 @@ from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.http import HttpRoute, HttpRouter
 from reactor.definitions.http_routes import RouteTable
-from reactor.definitions.manifest import Manifest
+from reactor.definitions.manifest import CronManifest, Manifest
 from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
 from reactor.errors import DefinitionError
+from reactor.execution.cron_rows import crons_of
+from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
@@ -24,14 +26,17 @@ from reactor.execution.registry import FunctionRegistry
 class Bundle:
     """What a loader gives. Two of one project can live side by side; only the newer one's modules can be imported."""
 
-    hash: str  # over schema.py, functions/ and every module imported from the project, then or later
+    hash: str  # over schema.py, functions/, every module imported from the project, then or later, and `asked`
     project: Project
     schema: Schema
     functions: FunctionRegistry
     modules: Mapping[str, ModuleType]  # of functions/, by their names below it
     importer: ProjectImporter
+    crons: tuple[CronManifest, ...] = ()
     routes: RouteTable[HttpRoute] | None = None  # of functions/http.py; None when it has no router
     warnings: tuple[str, ...] = ()  # sentences for the developer
+    asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
+    built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
     @property
@@ -39,7 +44,7 @@ class Bundle:
         """What may be known of it outside of this process."""
         functions = tuple(definition.manifest for definition in self.functions)
         routes = None if self.routes is None else tuple(route.manifest for route in self.routes.routes)
-        return Manifest(functions, self.schema.manifest, routes)
+        return Manifest(functions, self.schema.manifest, routes, self.crons)
 
     def unload(self) -> None:
         """Take its modules and its importer out of the interpreter. What was loaded keeps working."""
@@ -47,7 +52,12 @@ class Bundle:
 
 
 def bundle_of(
-    project: Project, importer: ProjectImporter, schema: Schema, modules: Mapping[str, ModuleType], names: Names
+    project: Project,
+    importer: ProjectImporter,
+    schema: Schema,
+    modules: Mapping[str, ModuleType],
+    names: Names,
+    environment: Noted,
 ) -> Bundle:
     """Collect the functions of modules just imported. Raises DefinitionError."""
     definitions = [
@@ -56,15 +66,19 @@ def bundle_of(
         for name, value in vars(content).items()
         if isinstance(value, Function) and not _belongs_elsewhere(value, content, modules)
     ]
+    functions = FunctionRegistry(definitions)
     return Bundle(
-        hash=importer.hash(),
+        hash=importer.hash(environment.mark),
         project=project,
         schema=schema,
-        functions=FunctionRegistry(definitions),
+        functions=functions,
         modules=modules,
         importer=importer,
+        crons=crons_of(modules, functions),
         routes=_routes(modules.get("http")),
         warnings=tuple(_warnings(modules)),
+        asked=frozenset(environment.asked),
+        built_in=environment.built_in,
     )
 
 

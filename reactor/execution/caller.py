@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
 
@@ -19,16 +19,18 @@ from reactor.errors import ArgumentValidationError, FunctionTimeout, InvalidValu
 from reactor.execution.actions import Bridge, Errand, perform
 from reactor.execution.chance import Chance
 from reactor.execution.context import MutationContext, QueryContext
+from reactor.execution.environment import Environment, Fixed, Tracked
 from reactor.execution.frames import Call, Failure, HttpRequest, Outcome, pack_outcome, unpack_outcome
 from reactor.execution.guard import Guard
 from reactor.execution.http_action import Client, answer
 from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
-from reactor.execution.outcome import digest_of, failure_of
+from reactor.execution.near_limits import warn_of_limits
+from reactor.execution.outcome import digest_of, error_of, failure_of
 from reactor.execution.run import Run
 from reactor.execution.scope import Pages, Scope
-from reactor.execution.system_functions import PREFIX, SystemCaller
-from reactor.limits import Limits
+from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
+from reactor.limits import Limits, setting
 from reactor.values.value import Value, check_value, decode, digest
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class FunctionCaller:
         pages = Pages(call.path, call.args, call.journal)
         began = _cpu()
         ended = self._attempt(run, reading, lambda: self._invoke_query(call, run, reading, pages))
+        cpu = _cpu() - began
+        warn_of_limits(run, reading.usage, self._limits, len(call.args), len(ended.value or b""), cpu)
         return Outcome(
             call=call.id,
             value=ended.value,
@@ -89,7 +93,7 @@ class FunctionCaller:
             identity_read=run.identity_read,
             journal=pages.journal,
             log_lines=run.logs.lines,
-            cpu=_cpu() - began,
+            cpu=cpu,
         )
 
     def _invoke_query(self, call: Call, run: Run, reading: Reading, pages: Pages) -> bytes:
@@ -130,13 +134,15 @@ class FunctionCaller:
         run = self._run(call, transaction.ts, Chance.unpredictable())
         began = _cpu()
         ended = self._attempt(run, transaction, lambda: self._invoke_mutation(call, run, transaction))
+        cpu = _cpu() - began
+        warn_of_limits(run, transaction.usage, self._limits, len(call.args), len(ended.value or b""), cpu)
         return Outcome(
             call=call.id,
             value=ended.value,
             failure=ended.failure,
             identity_read=run.identity_read,
             log_lines=run.logs.lines,
-            cpu=_cpu() - began,
+            cpu=cpu,
         )
 
     def _invoke_mutation(self, call: Call, run: Run, transaction: Transaction) -> bytes:
@@ -153,8 +159,9 @@ class FunctionCaller:
         token = run.enter()
         ended: Ended
         try:
+            run.environment = await self._environment(bridge)
             definition = self._bundle.functions.find(call.path, "action", internal=call.internal)
-            errand = Errand(self._bundle, self._clock, run, bridge)
+            errand = Errand(self._bundle, self._clock, self._limits, run, bridge)
             value = await perform(definition, errand, self._arguments(call.args))
             ended = Ended(self._checked_size(value), None)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
@@ -169,7 +176,8 @@ class FunctionCaller:
         token = run.enter()
         failure: Failure | None = None
         try:
-            errand = Errand(self._bundle, self._clock, run, bridge)
+            run.environment = await self._environment(bridge)
+            errand = Errand(self._bundle, self._clock, self._limits, run, bridge)
             await answer(self._bundle.routes, errand, request, client, self._limits)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
             failure = failure_of(error, self._bundle.project)
@@ -177,6 +185,14 @@ class FunctionCaller:
             run.leave(token)
         value = b"null" if failure is None else None
         return Outcome(call=call.id, value=value, failure=failure, log_lines=run.logs.lines)
+
+    async def _environment(self, bridge: Bridge) -> Environment:
+        """The environment of now, for an action: it has no transaction to read it in."""
+        outcome = await bridge(Call(id=0, kind="query", path=VARIABLES, args=b"{}", internal=True))
+        if outcome.failure is not None:
+            raise error_of(outcome.failure)
+        assert outcome.value is not None
+        return Environment(Fixed(cast("dict[str, str]", decode(outcome.value)), self._bundle.built_in))
 
     # ── what all have in common ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,6 +204,8 @@ class FunctionCaller:
             guard=self._guard,
             deterministic=deterministic,
             identity=call.identity,
+            job=call.job or call.caller_job,
+            depth=call.depth,
         )
 
     def _attempt(self, run: Run, reading: Reading, work: Callable[[], bytes]) -> Ended:
@@ -197,6 +215,7 @@ class FunctionCaller:
         failed has no outcome, so that error is raised whatever user code made of it.
         """
         guard = self._guard
+        run.environment = Environment(Tracked(run, reading, self._bundle.built_in))
         token = run.enter()
         value: bytes | None = None
         caught: BaseException | None = None
@@ -225,16 +244,23 @@ class FunctionCaller:
 
     def _invoke(self, definition: FunctionDefinition, context: QueryContext, scope: Scope, call: Call) -> bytes:
         keywords = definition.bind(self._arguments(call.args), scope.table_of_id)
-        return self._checked_size(definition.encode_result(definition.fn(context, **keywords)))
+        result = definition.fn(context, **keywords)
+        if type(result) is list and len(result) > self._limits.array_length:
+            raise ReturnsValidationError(
+                f"Array length is too long ({len(result)} > maximum length {self._limits.array_length}). "
+                f"Return less, or paginate. {setting('array_length')}"
+            )
+        return self._checked_size(definition.encode_result(result))
 
     def _arguments(self, data: bytes) -> dict[str, Value]:
         """The one argument object: sent as itself or as a list of one."""
         if len(data) > self._limits.arguments_size:
             raise ArgumentValidationError(
-                f"Arguments are too large ({len(data)} bytes > maximum size {self._limits.arguments_size} bytes)."
+                f"Arguments are too large ({len(data)} bytes > maximum size {self._limits.arguments_size} bytes). "
+                f"{setting('arguments_size')}"
             )
         try:
-            value = decode(data)
+            value = decode(data, max_nesting=self._limits.value_nesting + 1)  # the list of one is not counted
             if isinstance(value, list):
                 if len(value) != 1:
                     raise ArgumentValidationError(f"Expected one argument object, got {len(value)}.")
@@ -250,7 +276,7 @@ class FunctionCaller:
         if len(value) > self._limits.result_size:
             raise ReturnsValidationError(
                 f"Function return value is too large ({len(value)} bytes > maximum size {self._limits.result_size} "
-                "bytes). Return less, or paginate."
+                f"bytes). Return less, or paginate. {setting('result_size')}"
             )
         return value
 

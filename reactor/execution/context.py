@@ -7,20 +7,18 @@ mutation is a savepoint inside its caller's, so that a caller that catches its e
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from reactor.auth.identity import Identity, UserIdentity
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.errors import LimitExceeded, WrongFunctionKind
 from reactor.execution.database_api import DatabaseReader, DatabaseWriter
+from reactor.execution.environment import Environment
 from reactor.execution.run import Run
 from reactor.execution.scheduling import TransactionalScheduler
 from reactor.execution.scope import Pages, Scope
-
-ENVIRONMENT: Mapping[str, str] = MappingProxyType(os.environ)
+from reactor.limits import Limits, setting
 
 
 class Auth:
@@ -61,8 +59,8 @@ class QueryContext:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The environment variables."""
-        return ENVIRONMENT
+        """The environment variables. A query that read one is run again when it changes."""
+        return environment_of(self._scope.run)
 
     def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a query on the same data."""
@@ -104,10 +102,25 @@ class MutationContext(QueryContext):
         return result
 
 
+def environment_of(run: Run) -> Environment:
+    """What a call sees of the environment."""
+    assert run.environment is not None, "set before user code runs"
+    return run.environment
+
+
 def moment(now_ns: int) -> dt.datetime:
     """The aware datetime of nanoseconds since the epoch."""
     seconds, rest = divmod(now_ns, 1_000_000_000)
     return dt.datetime.fromtimestamp(seconds, dt.UTC).replace(microsecond=rest // 1000)
+
+
+def check_depth(depth: int, limits: Limits) -> None:
+    """Whether a function with so many callers may call another. Raises LimitExceeded."""
+    if depth >= limits.nested_calls:
+        raise LimitExceeded(
+            f"Functions call each other more than {limits.nested_calls} deep. {setting('nested_calls')}",
+            code="TooDeeplyNested",
+        )
 
 
 def _definition(scope: Scope, fn: Any, kind: str) -> FunctionDefinition:
@@ -123,12 +136,8 @@ def _definition(scope: Scope, fn: Any, kind: str) -> FunctionDefinition:
 def _call(
     definition: FunctionDefinition, context: QueryContext, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    run, most = scope.run, scope.reading.usage.limits.nested_calls
-    if run.depth >= most:
-        raise LimitExceeded(
-            f"Functions call each other more than {most} deep. The setting is `nested_calls` in [tool.reactor.limits].",
-            code="TooDeeplyNested",
-        )
+    run = scope.run
+    check_depth(run.depth, scope.reading.usage.limits)
     sent = definition.encode_args(args, kwargs, scope.table_of_id)
     bound = definition.bind(sent)  # a copy: what the caller holds stays its own
     run.depth += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reactor.database.catalog import SYSTEM_TABLES
+from reactor.database.catalog import READABLE_TABLES, SYSTEM_TABLES
 from reactor.database.stored import Stored
 from reactor.definitions.id import Id
 from reactor.definitions.index import IndexRange, Search
@@ -42,7 +42,9 @@ class DatabaseReader:
     def get(self, id: Any, /) -> Any:
         """The document, None when it is not there. Raises InvalidId for a text that is no id."""
         stored = self._stored(id, "get")
-        return None if stored is None else self._loader(stored.table)(stored.data, stored.id, stored.creation_time)
+        if stored is None or not _is_readable(stored.table):
+            return None
+        return self._loader(stored.table)(stored.data, stored.id, stored.creation_time)
 
     def query(self, source: Any, /) -> Any:
         """The documents of a table, of a range of an index, of a search, or of a table by its name."""
@@ -198,8 +200,12 @@ def _load_dict(data: bytes, _id: str, _creation_time: float) -> Any:
     return decode(data)
 
 
+def _is_readable(table: str) -> bool:
+    return not table.startswith("_") or table in READABLE_TABLES
+
+
 def _check_readable(table: str) -> None:
-    if table.startswith("_") and table not in SYSTEM_TABLES:
+    if not _is_readable(table):
         raise InvalidQuery(f"There is no table `{table}`: names of tables do not start with `_`.")
 
 

@@ -14,7 +14,7 @@ import msgspec
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 Kind = Literal["query", "mutation", "action"]
-Role = Literal["writer", "reader", "action"]
+Role = Literal["writer", "reader", "action", "shared"]
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -41,6 +41,8 @@ class Call(Part, frozen=True):
     session: str | None = None  # with `request`: the de-dup key of a socket mutation (engine A13)
     request: int | None = None
     job: str | None = None  # id of the scheduled job this call carries out (engine D8)
+    caller_job: str | None = None  # id of the one whose action makes this call, at whatever depth
+    depth: int = 0  # how many functions up to this one wait for another's result
 
 
 class Failure(Part, frozen=True):
@@ -215,7 +217,8 @@ class RunAction(Frame, frozen=True):
 class Nested(Frame, frozen=True):
     """Action runner → server: the action called ctx.run_query / run_mutation / run_action / scheduler."""
 
-    number: int  # of this nested call, within the action
+    action: int  # id of the action's call: a shared runner has many
+    number: int  # of this nested call, within the runner
     call: Call  # its id is 0: the server gives one
 
 
@@ -289,6 +292,9 @@ class LoadBundle(Frame, frozen=True):
     root: str
     limits: Limits = DEFAULT_LIMITS  # what this server's runners keep to
     secret: bytes = b""  # spawned runners of one bundle share it; forked ones have it from their nursery
+    database: str = ""  # where a nursery reads the environment variables; "" when there is none
+    built_in: dict[str, str] = {}  # environment variables the server defines
+    variables: dict[str, tuple[str, int]] = {}  # spawned runners: those their bundle was loaded with
 
 
 class BundleLoaded(Frame, frozen=True):
@@ -297,6 +303,8 @@ class BundleLoaded(Frame, frozen=True):
     bundle: str  # hash of everything imported from the project root
     manifest: bytes
     warnings: list[str]
+    asked: list[str] = []  # environment variables the import read
+    variables: dict[str, tuple[str, int]] = {}  # name → (value, ts): those it could read
     forkable: bool = True  # False: the import left threads no fork survives, so runners are spawned (engine B3)
 
 

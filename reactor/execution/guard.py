@@ -15,7 +15,7 @@ import threading
 from types import FrameType
 
 from reactor.errors import FunctionTimeout
-from reactor.limits import Limits
+from reactor.limits import Limits, setting
 
 _set_timer = signal.setitimer
 _VIRTUAL, _PROF = signal.ITIMER_VIRTUAL, signal.ITIMER_PROF
@@ -77,7 +77,12 @@ class Guard:
 
     def timeout(self) -> FunctionTimeout:
         """The error of a call that ran out of time."""
-        return FunctionTimeout(f"Function execution timed out (maximum duration: {self._soft:g}s)")
+        return timed_out(self._soft, "function_cpu")
+
+
+def timed_out(seconds: float, limit: str) -> FunctionTimeout:
+    """The error of a call that ran longer than this limit allows."""
+    return FunctionTimeout(f"Function execution timed out (maximum duration: {seconds:g}s). {setting(limit)}")
 
 
 _started: Guard | None = None  # whose timers run or ran last in this process; set by start()

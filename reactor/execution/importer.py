@@ -49,13 +49,18 @@ class ProjectImporter(MetaPathFinder):
         if root in sys.path:
             sys.path.remove(root)
 
-    def hash(self) -> str:
-        """Names all sources compiled so far, and those functions will import later: 32 hexadecimal digits."""
+    def hash(self, mark: str = "") -> str:
+        """Names all sources compiled so far, and those functions will import later: 32 hexadecimal digits.
+
+        `mark` names what else the code depends on.
+        """
         late = late_files(self._project, self._digests)
         digests = {path: _digest(source) for path, source in late.items()} | self._digests
         hasher = hashlib.blake2b(digest_size=16)
         for path, digest in sorted(digests.items()):
             hasher.update(f"{self._project.relative(path)}\0".encode() + digest)
+        if mark:
+            hasher.update(f"\0{mark}".encode())
         return hasher.hexdigest()
 
     def record(self, name: str, path: str, source: bytes) -> None:

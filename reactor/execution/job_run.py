@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reactor.execution.frames import Call, Outcome
-from reactor.execution.scheduling import JOBS, set_state, state_of
+from reactor.execution.scheduling import JOB_TABLES, set_state, state_of
 from reactor.values.value import Value
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class JobRun:
 
     def _pending_fields(self) -> dict[str, Value] | None:
         job = self._transaction.get(self._id)
-        if job is None or job.table != JOBS:
+        if job is None or job.table not in JOB_TABLES:
             return None
         fields = job.fields()
         return fields if state_of(fields) == "pending" else None

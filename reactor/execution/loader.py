@@ -18,6 +18,8 @@ from reactor.definitions.wire_schema import Names
 from reactor.errors import BundleBroken, DefinitionError
 from reactor.execution import capture, determinism
 from reactor.execution.bundle import Bundle, bundle_of
+from reactor.execution.environment import Noted, imported
+from reactor.execution.environment import install as install_environment
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
 from reactor.values.names import wire_name
@@ -26,21 +28,26 @@ _CIRCLE = re.compile(r"cannot import name '(\w+)' from (?:partially initialized 
 _HALF = re.compile(r"partially initialized module '([\w.]+)' has no attribute '(\w+)'.*circular import")
 
 
-def load_bundle(root: Path) -> Bundle:
+def load_bundle(root: Path, environment: Noted | None = None) -> Bundle:
     """Import the project in this process, guards first. Raises BundleBroken.
+
+    `environment` is what the code finds in `os.environ` meanwhile.
 
     The project's modules stay importable until another project is loaded or `bundle.unload()` is called.
     """
     determinism.install()
     capture.install()
+    install_environment()
+    environment = environment or Noted({}, {})
     project = Project(root)
     importer = ProjectImporter(project)
     importer.install()
     try:
         names = _names(project)
-        schema_module = _import("schema") if (project.root / "schema.py").exists() else None
-        modules = {name: _import(f"functions.{name}") for name, _path in project.function_modules()}
-        return bundle_of(project, importer, Schema.from_module(schema_module, names), modules, names)
+        with imported(environment):
+            schema_module = _import("schema") if (project.root / "schema.py").exists() else None
+            modules = {name: _import(f"functions.{name}") for name, _path in project.function_modules()}
+        return bundle_of(project, importer, Schema.from_module(schema_module, names), modules, names, environment)
     except KeyboardInterrupt:
         importer.uninstall()
         raise

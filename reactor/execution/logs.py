@@ -37,6 +37,10 @@ class LogLines:
             text = text[: self._length] + " (truncated due to length)"
         self.lines.append(f"[{level}] {text}")
 
+    def warning(self, text: str) -> None:
+        """A line of our own, to which limits do not apply."""
+        self.lines.append(f"[WARN] {_shown(text)}")
+
 
 def _shown(argument: object) -> str:
     if not isinstance(argument, str):

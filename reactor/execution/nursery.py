@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reactor.errors import BundleBroken
@@ -46,12 +47,31 @@ _UNKNOWN_STATUS = -9  # of runners whose nursery died: the kernel killed them wi
 _LOST_POLL = 0.01  # seconds between looks at runners that nobody can reap for us
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the code of a server finds around it when it is imported: the variables in its database, and those we define."""
+
+    database: str = ""
+    built_in: Mapping[str, str] = field(default_factory=dict)
+
+
 class Nursery:
     """Use `await Nursery(…).load()`, then `launch`; `drain` when no more runners are wanted, `kill` to end at once."""
 
-    def __init__(self, root: Path, runtime_dir: Path, limits: Limits, *, spawn: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        runtime_dir: Path,
+        limits: Limits,
+        *,
+        spawn: bool = False,
+        surroundings: Surroundings = Surroundings(),  # it is frozen
+    ) -> None:
         """Start the process. It imports reactor at once, and the user's code when `load` says so."""
         self.root = root
+        self._surroundings = surroundings
+        self.asked: frozenset[str] = frozenset()  # environment variables the import read; set by load
+        self._variables: dict[str, tuple[str, int]] = {}  # those it could read; set by load
         self._code = root  # where runners import from: `root`, or its mirror when they are spawned
         self.bundle = ""  # these three are set by load
         self.manifest = b""
@@ -86,10 +106,13 @@ class Nursery:
             raise
         if not loaded.forkable and not self._spawns:
             await self.kill()
-            spawning = await Nursery(self.root, self._runtime_dir, self._limits, spawn=True).load()
+            spawning = await Nursery(
+                self.root, self._runtime_dir, self._limits, spawn=True, surroundings=self._surroundings
+            ).load()
             spawning.warnings = loaded.warnings
             return spawning
         self.bundle, self.manifest = loaded.bundle, loaded.manifest
+        self.asked, self._variables = frozenset(loaded.asked), loaded.variables
         if self._spawns:
             self._send(Drain())  # it was needed to learn of the bundle; each runner imports its own
         else:
@@ -100,7 +123,8 @@ class Nursery:
         if self._spawns:
             self._code = self._runtime_dir / f"code-{os.getpid()}-{next(_numbers)}"
             make_mirror(self.root, self._code)
-        self._send(LoadBundle(str(self._code), self._limits))
+        around = self._surroundings
+        self._send(LoadBundle(str(self._code), self._limits, b"", around.database, dict(around.built_in)))
         try:
             async with asyncio.timeout(self._limits.import_wall):
                 return await asyncio.shield(self._loaded)
@@ -262,7 +286,8 @@ class Nursery:
     def _spawn(self, runner: Runner, theirs: socket.socket, slot: Path) -> None:
         arguments = ["--role", runner.role, "--slot", str(slot), "--bundle", self.bundle]
         process = _exec("reactor.execution.runner_main", theirs, arguments, self.root)
-        runner.send(LoadBundle(str(self._code), self._limits, self._secret))
+        built_in = dict(self._surroundings.built_in)
+        runner.send(LoadBundle(str(self._code), self._limits, self._secret, "", built_in, self._variables))
         runner.started(process.pid)
         _watch(process, self._loop, lambda status: self._runner_died(runner.number, status))
 
@@ -271,6 +296,7 @@ def _exec(module: str, child: socket.socket, arguments: list[str], root: Path) -
     """Start a Python process that serves on `child`. Never forks this process's threads: Popen execs at once."""
     command = [sys.executable, "-m", module, "--fd", str(child.fileno()), "--parent", str(os.getpid()), *arguments]
     environment = {**os.environ, "PYTHONHASHSEED": _HASH_SEED}
+    environment.pop("REACTOR_ADMIN_KEY", None)  # of the command line; no function needs it
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
         pass_fds=[child.fileno()],

@@ -1,7 +1,7 @@
 """The nursery process: imports the user's code once, then forks runners that have it already.
 
-`python -m reactor.execution.nursery_main --fd N --parent PID`. Single-threaded, no event loop, no database: nothing a
-fork could break (engine B3). It serves nothing itself; each runner talks to the server over a socket of its own, whose
+`python -m reactor.execution.nursery_main --fd N --parent PID`. Single-threaded, no event loop, and the database closed again
+before anything is imported: nothing a fork could break (engine B3). It serves nothing itself; each runner talks to the server over a socket of its own, whose
 end arrives with the Fork frame. It reaps its runners and reports how they ended, and ends with the server.
 """
 
@@ -21,8 +21,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from reactor.database.environment import stored_variables
 from reactor.errors import BundleBroken
 from reactor.execution import determinism, loader
+from reactor.execution.environment import Noted
 from reactor.execution.frames import (
     BundleFailed,
     BundleLoaded,
@@ -101,8 +103,9 @@ class Nursery:
 
     def _import(self, load: LoadBundle) -> bool:
         before = open_descriptors()
+        variables = stored_variables(Path(load.database)) if load.database else {}
         try:
-            self._bundle = loader.load_bundle(Path(load.root))
+            self._bundle = loader.load_bundle(Path(load.root), Noted(variables, load.built_in))
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False
@@ -116,6 +119,8 @@ class Nursery:
                 bundle=self._bundle.hash,
                 manifest=self._bundle.manifest.to_bytes(),
                 warnings=[*self._bundle.warnings, *threads],
+                asked=sorted(self._bundle.asked),
+                variables={name: (row.value, row.ts) for name, row in variables.items()},
                 forkable=not threads,
             )
         )

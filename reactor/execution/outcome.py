@@ -15,6 +15,7 @@ from reactor.errors import (
     AppError,
     ArgumentValidationError,
     DeveloperError,
+    EnvironmentRefused,
     FunctionCrashed,
     FunctionNotFound,
     FunctionTimeout,
@@ -24,11 +25,12 @@ from reactor.errors import (
     WrongFunctionKind,
 )
 from reactor.execution.frames import Failure
+from reactor.execution.guard import timed_out
 from reactor.execution.project import Project
 from reactor.values.value import Value, decode, encode
 
 _PLAIN = (ArgumentValidationError, ReturnsValidationError)  # shown as `Tag: text`
-_BARE = (FunctionNotFound, WrongFunctionKind, FunctionTimeout, FunctionCrashed)  # shown as they are
+_BARE = (FunctionNotFound, WrongFunctionKind, FunctionTimeout, FunctionCrashed, EnvironmentRefused)  # shown as they are
 _SEEN_FRAMES = 50  # a runaway recursion has a thousand equal ones
 
 
@@ -37,8 +39,16 @@ def failure_of(error: BaseException, project: Project) -> Failure:
     frames = "".join(_frame_lines(error.__traceback__, project))
     if isinstance(error, AppError):
         return _application_failure(error, frames)
-    code = error.code if isinstance(error, LimitExceeded) else getattr(error, "tag", type(error).__name__)
-    return Failure(code=str(code), text=f"{_headline(error)}\n{frames}")
+    if isinstance(error, LimitExceeded | EnvironmentRefused):
+        code = error.code
+    else:
+        code = str(getattr(error, "tag", type(error).__name__))
+    return Failure(code=code, text=f"{_headline(error)}\n{frames}")
+
+
+def ended_for_time(seconds: float, limit: str) -> Failure:
+    """What a call is answered that was ended for its time."""
+    return Failure(FunctionTimeout.tag, str(timed_out(seconds, limit)))
 
 
 def error_of(failure: Failure) -> Exception:
@@ -124,5 +134,5 @@ def _kinds(kind: type[DeveloperError]) -> list[type[DeveloperError]]:
     return [kind, *(found for each in own for found in _kinds(each))]
 
 
-_BY_NAME = {kind.__name__: kind for kind in _kinds(DeveloperError)}
+_BY_NAME = {kind.__name__: kind for kind in _kinds(DeveloperError) if kind is not EnvironmentRefused}
 _BY_TAG = {kind.tag: kind for kind in _BY_NAME.values()}

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,10 +20,11 @@ from reactor.definitions.manifest import Manifest
 from reactor.errors import SchemaViolation, StorageError
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
+from reactor.execution.environment import ALL_NAMES
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.mirror import remove_mirror
-from reactor.execution.nursery import Nursery
+from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
 from reactor.execution.writer_lane import Ledger, State, WriterDied, WriterLane
@@ -65,10 +66,14 @@ class RunnerPool:
         clock: Clock,
         listener: PoolListener,
         start_method: str | None = None,
+        built_in: Mapping[str, str] | None = None,
     ) -> None:
-        """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system."""
+        """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system.
+
+        `built_in` are environment variables this server defines.
+        """
         self.on_reader_idle: Callable[[], None] = lambda: None  # set by the application
-        self._database = database
+        self._surroundings = Surroundings(str(database), dict(built_in or {}))
         self._runtime_dir = runtime_dir
         self._limits = limits
         self._clock = clock
@@ -106,11 +111,14 @@ class RunnerPool:
         spare, self._spare = self._spare, None
         if spare is not None and spare.alive and spare.root == root:
             return spare
-        return Nursery(root, self._runtime_dir, self._limits, spawn=self._spawns)
+        return self._new_nursery(root)
+
+    def _new_nursery(self, root: Path) -> Nursery:
+        return Nursery(root, self._runtime_dir, self._limits, spawn=self._spawns, surroundings=self._surroundings)
 
     def _prepare_spare(self, root: Path) -> None:
         if self._spare is None and not self._stopped:
-            self._spare = Nursery(root, self._runtime_dir, self._limits, spawn=self._spawns)
+            self._spare = self._new_nursery(root)
 
     async def start(self, nursery: Nursery) -> WriterHello:
         """Open the database under a new epoch, push the nursery's bundle if it has another, start the readers.
@@ -166,6 +174,12 @@ class RunnerPool:
         if not self._nursery.alive:
             return await self.load(self._nursery.root)
         return self._nursery
+
+    def imported_with(self, variables: Collection[str]) -> bool:
+        """Whether the code in force read one of these environment variables while it was imported."""
+        assert self._nursery is not None, "start comes first"
+        asked = self._nursery.asked
+        return bool(variables) and (ALL_NAMES in asked or not asked.isdisjoint(variables))
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -27,7 +27,7 @@ class FunctionRegistry:
         self._definitions = tuple(sorted(definitions, key=lambda definition: definition.path))
         self._by_spelling = dict(by_path(self._definitions))
         for definition in self._definitions:
-            for spelling in _spellings(definition):
+            for spelling in spellings(definition.path, definition.python_path):
                 self._by_spelling.setdefault(spelling, definition)
         self._by_function = {id(definition.function): definition for definition in self._definitions}
 
@@ -94,9 +94,10 @@ def shown_path(path: str) -> str:
     return module if name == "default" else f"{module}:{name}"
 
 
-def _spellings(definition: FunctionDefinition) -> Iterator[str]:
-    wire_module, _, wire_name = definition.path.rpartition(":")
-    python_module, _, python_name = definition.python_path.rpartition(":")
+def spellings(path: str, python_path: str) -> Iterator[str]:
+    """Everything that names a function of these paths."""
+    wire_module, _, wire_name = path.rpartition(":")
+    python_module, _, python_name = python_path.rpartition(":")
     for module, name in product({wire_module, python_module}, {wire_name, python_name}):
         for spelt in (module, f"{module}.js"):
             yield f"{spelt}:{name}"

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from reactor.errors import DeveloperError, LimitExceeded, StorageError
 from reactor.execution.chance import Chance
 from reactor.execution.guard import Guard
 from reactor.execution.logs import LogLines
+
+if TYPE_CHECKING:  # an Environment asks whose call this is
+    from reactor.execution.environment import Environment
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,10 +30,12 @@ class Run:
         "chance",
         "depth",
         "deterministic",
+        "environment",
         "fatal",
         "guard",
         "identity",
         "identity_read",
+        "job",
         "logs",
         "now_ns",
         "scheduled",
@@ -47,15 +52,19 @@ class Run:
         guard: Guard,
         deterministic: bool,
         identity: bytes | None = None,
+        job: str | None = None,
+        depth: int = 0,
     ) -> None:
         self.now_ns = now_ns  # what every clock says until the call ends
         self.chance = chance
         self.logs = logs
         self.guard = guard
         self.deterministic = deterministic  # a query or mutation; False in actions, where only logs are ours
+        self.environment: Environment | None = None  # set by the caller before user code runs
         self.identity = identity  # Identity.key
         self.identity_read = False  # becomes True in ctx.auth, also when that raised or was in a nested call
-        self.depth = 0  # nested calls on the stack; grows and shrinks in nesting.py
+        self.job = job  # id of the job this is, or whose action called this
+        self.depth = depth  # calls above this one, other processes' included; grows and shrinks in context.py
         self.scheduled = 0  # jobs written, those of rolled back nested calls included
         self.scheduled_size = 0  # bytes of their arguments
         self.sticky: Exception | None = None  # set once: the call cannot succeed any more, whatever it catches

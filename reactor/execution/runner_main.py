@@ -16,11 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from reactor.execution import determinism
+from reactor.execution.environment import Noted
 from reactor.execution.frames import LoadBundle
 from reactor.execution.loader import load_bundle
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent
 from reactor.execution.serve import Post, serve
+from reactor.storage.storage import VariableRow
 
 CHANGED = 75  # EX_TEMPFAIL: the code on disk is not the bundle asked for
 
@@ -56,7 +58,8 @@ def _serve(connected: socket.socket, arguments: argparse.Namespace) -> int:
     if load is None:
         return 0
     assert isinstance(load, LoadBundle)
-    bundle = replace(load_bundle(Path(load.root)), secret=load.secret)
+    variables = {name: VariableRow(value, ts) for name, (value, ts) in load.variables.items()}
+    bundle = replace(load_bundle(Path(load.root), Noted(variables, load.built_in)), secret=load.secret)
     if bundle.hash != arguments.bundle:
         print("reactor: the code on disk has changed; waiting for the push", file=sys.stderr)  # noqa: T201
         return CHANGED

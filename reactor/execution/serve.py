@@ -18,9 +18,6 @@ from reactor.limits import Limits
 if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
 
-# Bytes a runner may take beyond what the nursery had: past it user code gets MemoryError, and the machine lives.
-_MEMORY = 2 << 30
-
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -34,14 +31,14 @@ class Post:
 def serve(post: Post, bundle: Bundle, limits: Limits) -> int:
     """Work until the server says Drain or is gone. Returns the exit status of the process."""
     reseed()
-    limit_memory(_MEMORY)
+    limit_memory(limits.runner_memory)
     slot = Slot(post.slot)
     match post.role:
         case "writer":
             return Writer(post.pipe, slot, bundle, limits).run()
         case "reader":
             return Reader(post.pipe, slot, bundle, limits).run()
-        case "action":
-            return ActionRunner(post.pipe, slot, bundle, limits).run()
+        case "action" | "shared":
+            return ActionRunner(post.pipe, slot, bundle, limits, shared=post.role == "shared").run()
         case _:
             assert_never(post.role)

@@ -6,28 +6,43 @@ everything else is a bug and ends the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactor.clock import Clock
 from reactor.database.catalog import SYSTEM_INDEX
+from reactor.database.environment import VariableChange, is_variable_name, update_variables
 from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
+from reactor.execution.cron_rows import CRONS, start_crons
 from reactor.execution.frames import Call, Outcome
 from reactor.execution.outcome import digest_of, failure_of
 from reactor.execution.project import Project
-from reactor.execution.scheduling import JOBS, JobRequest, cancel_job, set_state, state_of, write_job
+from reactor.execution.scheduling import (
+    JOB_TABLES,
+    JobRequest,
+    cancel_job,
+    is_under_way,
+    set_state,
+    state_of,
+    write_job,
+)
 from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
     from reactor.database.batch import Batch
 
 PREFIX = "_system/"
-_DUE_AT_ONCE = 64  # jobs told at once: more are not started before some of these are done and the query runs again
+VARIABLES = "_system/environment:values"
+UPDATE_VARIABLES = "_system/environment:update"
+_DUE_AT_ONCE = 24  # jobs told at once: more are not started before some of these are done and the query runs again
 _NOT_YET_DUE = 8  # of those told: as many as can start together when their time has come
+_AT_ONCE = 256  # jobs settled or forgotten in one transaction
 _INTERRUPTED = "Transient error while executing action"
 
 Arguments = dict[str, Any]
@@ -53,22 +68,29 @@ def _pending(reading: Reading, args: Arguments, now_ms: float) -> Value:
     now_ms = args.get("now", now_ms)
     jobs: list[Value] = []
     later = 0
-    for stored in reading.scan(JOBS, "by_state_due", equal=("pending",)):
-        fields: dict[str, Any] = stored.fields()
-        jobs.append({"_id": stored.id, **fields})
-        later += fields["scheduledTime"] > now_ms
+    for job in _in_due_order(reading):
+        jobs.append(job)
+        later += job["scheduledTime"] > now_ms
         if later >= _NOT_YET_DUE or len(jobs) >= _DUE_AT_ONCE + later:
             break
     return jobs
 
 
+def _in_due_order(reading: Reading) -> Iterator[dict[str, Any]]:
+    """Pending jobs of all tables."""
+    tables = [
+        ({"_id": stored.id, **stored.fields()} for stored in reading.scan(table, "by_state_due", equal=("pending",)))
+        for table in JOB_TABLES
+    ]
+    return merge(*tables, key=itemgetter("scheduledTime"))
+
+
 def _due(reading: Reading, args: Arguments, _now_ms: float) -> Value:
     """Pending jobs in due order, up to and including the first that is not due at `now`."""
     jobs: list[Value] = []
-    for stored in reading.scan(JOBS, "by_state_due", equal=("pending",)):
-        fields: dict[str, Any] = stored.fields()
-        jobs.append({"_id": stored.id, **fields})
-        if fields["scheduledTime"] > args["now"] or len(jobs) >= _DUE_AT_ONCE:
+    for job in _in_due_order(reading):
+        jobs.append(job)
+        if job["scheduledTime"] > args["now"] or len(jobs) >= _DUE_AT_ONCE:
             break
     return jobs
 
@@ -83,11 +105,21 @@ def _claim(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
     return True
 
 
+def _give_back(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
+    """A claimed action job was refused for overload before it started: it waits again. False if it was settled."""
+    job = transaction.get(args["id"])
+    fields = None if job is None else job.fields()
+    if fields is None or state_of(fields) != "inProgress":
+        return False
+    set_state(transaction, args["id"], fields, "pending", now_ms)
+    return True
+
+
 def _finish(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
     """An action job has ended, or a mutation job has killed the process that ran it. False if it was settled already."""
     job = transaction.get(args["id"])
     fields = None if job is None else job.fields()
-    if fields is None or state_of(fields) not in ("pending", "inProgress"):
+    if fields is None or not is_under_way(fields):
         return False
     error = args.get("error")
     set_state(transaction, args["id"], fields, "success" if error is None else "failed", now_ms, error)
@@ -96,21 +128,50 @@ def _finish(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
 
 def _sweep(transaction: Transaction, _args: Arguments, now_ms: float) -> Value:
     """The server starts: actions it ran before are lost, and their jobs say so. How many."""
-    interrupted = list(islice(transaction.scan(JOBS, "by_state_due", equal=("inProgress",)), 4096))
+    interrupted = [
+        job
+        for table in JOB_TABLES
+        for job in islice(transaction.scan(table, "by_state_due", equal=("inProgress",)), _AT_ONCE)
+    ]
     for job in interrupted:
         set_state(transaction, job.id, job.fields(), "failed", now_ms, _INTERRUPTED)
     return len(interrupted)
 
 
-def _schedule(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+def _clean(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """Forget jobs that ended before a time, a few at once. True when there may be more."""
+    for table in JOB_TABLES:
+        old = transaction.scan(table, "by_completed", lower=(None, False), upper=(args["before"], True))
+        ended = list(islice(old, _AT_ONCE))
+        for job in ended:
+            transaction.delete(job.id)
+        if len(ended) == _AT_ONCE:
+            return True
+    return False
+
+
+def _schedule(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
     """An action schedules a function."""
-    return write_job(transaction, JobRequest(args["name"], args["args"], float(args["due"])))
+    request = JobRequest(args["name"], args["args"], float(args["due"]))
+    return write_job(transaction, request, args.get("scheduledBy"), now_ms)
 
 
 def _cancel(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
     """An action cancels one."""
     cancel_job(transaction, args["id"], now_ms)
     return None
+
+
+def _next_cron(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
+    """When the next cron is due; null without crons."""
+    for row in reading.scan(CRONS, "by_next", limit=1):
+        return row.fields()["next"]
+    return None
+
+
+def _start_crons(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """Write the runs of crons that are due at `now`. How many crons have another time now."""
+    return start_crons(transaction, args["now"])
 
 
 def _advance(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
@@ -122,15 +183,47 @@ def _advance(transaction: Transaction, args: Arguments, _now_ms: float) -> Value
     return None
 
 
+def _variables(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
+    """All environment variables, for an action that begins."""
+    return {name: row.value for name, row in reading.variables().items()}
+
+
+def _list_variables(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
+    """For an operator's tools (reference §5.2)."""
+    return [{"name": name, "value": row.value} for name, row in reading.variables().items()]
+
+
+def _get_variable(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """For an operator's tools; None when there is none."""
+    name = args.get("name")
+    value = reading.variable(name) if isinstance(name, str) and is_variable_name(name) else None
+    return None if value is None else {"name": name, "value": value}
+
+
+def _update_variables(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """An operator sets and removes environment variables; the names of those that are different now."""
+    changes = [VariableChange(change["name"], change.get("value")) for change in args["changes"]]
+    return list(update_variables(transaction, changes, transaction.usage.limits))
+
+
 FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/scheduler:pending": SystemQuery(_pending),
     "_system/scheduler:due": SystemQuery(_due),
     "_system/scheduler:claim": SystemMutation(_claim),
     "_system/scheduler:finish": SystemMutation(_finish),
+    "_system/scheduler:giveBack": SystemMutation(_give_back),
     "_system/scheduler:sweep": SystemMutation(_sweep),
+    "_system/scheduler:clean": SystemMutation(_clean),
     "_system/scheduler:schedule": SystemMutation(_schedule),
     "_system/scheduler:cancel": SystemMutation(_cancel),
+    "_system/crons:next": SystemQuery(_next_cron),
+    "_system/crons:start": SystemMutation(_start_crons),
     "_system/head:advance": SystemMutation(_advance),
+    VARIABLES: SystemQuery(_variables),
+    UPDATE_VARIABLES: SystemMutation(_update_variables),
+    "_system/cli/queryEnvironmentVariables": SystemQuery(_list_variables),
+    "_system/cli/queryEnvironmentVariables:default": SystemQuery(_list_variables),
+    "_system/cli/queryEnvironmentVariables:get": SystemQuery(_get_variable),
 }
 
 

@@ -12,7 +12,6 @@ what became of the calls. Not here: the decision what to send again (recovery.py
 from __future__ import annotations
 
 import traceback
-from collections import deque
 from pathlib import Path
 from time import monotonic, sleep  # taken before the guards replace it: the slot wants the real one
 from typing import TYPE_CHECKING, assert_never
@@ -24,8 +23,10 @@ from reactor.database.batch import CommittedBatch
 from reactor.database.database import Database
 from reactor.errors import SchemaViolation, StorageError, StorageLocked
 from reactor.execution import frames
+from reactor.execution.call_queue import CallQueue
 from reactor.execution.caller import FunctionCaller
-from reactor.execution.frames import Call, Outcome, ToWriter
+from reactor.execution.cron_rows import write_crons
+from reactor.execution.frames import Outcome, ToWriter
 from reactor.execution.guard import Guard
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY
@@ -59,7 +60,7 @@ class Writer:
         self._limits = limits
         self._clock = SystemClock()
         self._caller = FunctionCaller(bundle, limits, self._clock, guard=Guard.of_process(limits))
-        self._queue: deque[Call] = deque()  # arrived, not run; filled by Mutations frames
+        self._queue = CallQueue()  # arrived, not run; filled by Mutations frames
         self._received: list[int] = []  # calls whose stored outcomes the server has; forgotten by the next batch
         self._slow: dict[str, float] = {}  # path → how long its last run took, when that was long
         self._boot = ""  # set by OpenWriter, with the database
@@ -164,7 +165,7 @@ class Writer:
         began = monotonic()
         now = began
         while self._more(len(outcomes), now - began):
-            call = self._queue.popleft()
+            call = self._queue.pop()
             self._slot.begin(call.id, now)
             outcome = self._caller.run_mutation(batch, call)
             self._slot.end()
@@ -180,13 +181,12 @@ class Writer:
         """Whether the next waiting call belongs into this batch."""
         if done and (done >= self._limits.batch_calls or elapsed >= self._limits.batch_time):
             return False
-        if not self._queue:
+        if self._queue.only_jobs:  # or nothing: somebody may be waiting who goes before the next job
             frame = self._pipe.peek()
-            if not isinstance(frame, frames.Mutations | frames.Acknowledged):
-                return False
-            self._handle(self._pipe.take())  # type: ignore[arg-type]
-            return self._more(done, elapsed)
-        return not (done and self._queue[0].path in self._slow)
+            if isinstance(frame, frames.Mutations | frames.Acknowledged):
+                self._handle(self._pipe.take())  # type: ignore[arg-type]
+                return self._more(done, elapsed)
+        return bool(self._queue) and not (done and self._queue.next.path in self._slow)
 
     def _note_duration(self, path: str, duration: float) -> None:
         if duration > _SLOW:
@@ -206,6 +206,9 @@ class Writer:
             return
         batch.apply_schema(structures_of(self._bundle.schema))
         batch.set_bundle(self._bundle.hash)
+        crons = batch.transaction("crons")
+        write_crons(crons, self._bundle.crons, self._clock.now_ns() / 1e6)
+        crons.release()
         self._pipe.send(frames.PushDone(_batch_frame(batch.commit())))
 
 

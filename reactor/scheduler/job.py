@@ -15,4 +15,3 @@ class Job:
     path: str
     args: Value  # an object
     due: float
-    kind: str | None  # of function; None: there is none of that name any more

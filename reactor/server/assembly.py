@@ -17,6 +17,7 @@ from reactor.server.cors import Cors
 from reactor.server.errors import error_response, refusal
 from reactor.server.http_api import HttpApi
 from reactor.server.http_routes import HttpRoutes
+from reactor.server.operator_api import OperatorApi
 from reactor.server.page import page_routes
 from reactor.server.request_body import read_body
 from reactor.server.settings import ServerSettings
@@ -35,6 +36,7 @@ def assemble(
             *page_routes(verbs, settings),
             *_service_routes(settings),
             *HttpApi(verbs, settings, limits).routes(),
+            *OperatorApi(verbs, limits).routes(),
             Mount("/http", HttpRoutes(verbs, settings, limits)),
             *sync_routes(make_worker, limits),
         ],

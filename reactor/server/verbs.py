@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from reactor.auth.identity import Identity
+from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
+from reactor.engine.call_log import Stretch
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
 
@@ -34,6 +37,14 @@ class Verbs(Protocol):
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome:
         """Run a function of any kind."""
+        ...
+
+    async def change_variables(self, changes: Sequence[VariableChange]) -> None:
+        """Set and remove environment variables, all or none. Raises BadRequest."""
+        ...
+
+    async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
+        """Function calls that ended, from the cursor on (0: the last there are), waiting so long for the first."""
         ...
 
     def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:

@@ -16,6 +16,7 @@ from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.sqlite_documents import SqliteDocuments
 from reactor.storage.sqlite_log import SqliteLog
 from reactor.storage.sqlite_schema import APPLICATION_ID, FORMAT, SqliteStructure, ensure_system_tables
+from reactor.storage.sqlite_variables import SqliteVariables
 from reactor.storage.storage import BatchFailed, Head
 
 _MAX_DEPTH = 64  # far above any nesting limit: the texts exist so that statements stay prepared
@@ -44,6 +45,7 @@ class SqliteStorage:
         self.log = SqliteLog(connection)
         self.requests = SqliteRequests(connection, requests_kept)
         self.calls = SqliteCalls(connection)
+        self.variables = SqliteVariables(connection)
 
     @classmethod
     def open_writer(cls, path: Path, *, requests_kept: int = DEFAULT_LIMITS.session_requests) -> SqliteStorage:

@@ -42,6 +42,9 @@ _SYSTEM = (
         outcome BLOB NOT NULL, PRIMARY KEY (session, request)) WITHOUT ROWID""",
     "CREATE TABLE _calls (call INTEGER PRIMARY KEY, outcome BLOB NOT NULL)",
 )
+_ADDED = (  # to the same format, by later releases
+    "CREATE TABLE IF NOT EXISTS _environment (name TEXT PRIMARY KEY, value TEXT NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID",
+)
 
 _VIEW_ID, _VIEW_TIME = "_id", "_creationTime"
 
@@ -63,11 +66,14 @@ def ensure_system_tables(connection: SqliteConnection) -> None:
                 f"{connection.path} has data format {version}, this release of reactor reads {FORMAT}. "
                 "Use the release that wrote it, or export there and import here."
             )
+        with connection.structure_change() as db:
+            for statement in _ADDED:
+                db.execute(statement)
         return
     if objects:
         raise StorageError(f"{connection.path} is not a reactor database. Name another file or data folder.")
     with connection.structure_change() as db:
-        for statement in _SYSTEM:
+        for statement in (*_SYSTEM, *_ADDED):
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {FORMAT}")

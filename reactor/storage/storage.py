@@ -198,6 +198,33 @@ class Calls(Protocol):
     def clear(self) -> None: ...
 
 
+class VariableRow(NamedTuple):
+    """An environment variable's value, and the timestamp of the commit that gave it."""
+
+    value: str
+    ts: int
+
+    def __repr__(self) -> str:
+        """Without the value: it may be a secret."""
+        return f"VariableRow(ts={self.ts})"
+
+
+class Variables(Protocol):
+    """The deployment's environment variables, by name."""
+
+    def get(self, name: str) -> VariableRow | None: ...
+
+    def all(self) -> dict[str, VariableRow]:
+        """All of them, in the order of their names."""
+        ...
+
+    def names(self) -> list[str]: ...
+
+    def set(self, name: str, row: VariableRow) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+
 class Storage(Protocol):
     """An open database."""
 
@@ -215,6 +242,9 @@ class Storage(Protocol):
 
     @property
     def calls(self) -> Calls: ...
+
+    @property
+    def variables(self) -> Variables: ...
 
     @property
     def failure(self) -> BaseException | None:

@@ -1,13 +1,15 @@
 """TestBackend: a project's functions on a real database, called in-process. No server, no sockets, no other process.
 
-Every mutation is a batch of its own and durable when it returns; scheduled functions run when `run_due` says so. What
-the server adds, live queries for instance, is not here.
+Every mutation is a batch of its own and durable when it returns; scheduled functions and crons run when `advance` lets
+time pass over them, or `run_due` says so. What the server adds, live queries for instance, is not here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import itertools
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +19,12 @@ from typing import Any, Self
 import orjson
 
 from reactor.auth.identity import Identity
-from reactor.clock import Clock, SystemClock
+from reactor.clock import Clock
 from reactor.database.database import Database
+from reactor.database.environment import VariableChange, update_variables
 from reactor.execution.caller import FunctionCaller
+from reactor.execution.cron_rows import write_crons
+from reactor.execution.environment import Noted
 from reactor.execution.frames import Call, Kind, Outcome
 from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
@@ -27,9 +32,11 @@ from reactor.execution.outcome import error_of
 from reactor.execution.push import check_documents, structures_of
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.testing.fetched import Collector, FetchedResponse, request_of
+from reactor.testing.manual_clock import AdvancingClock, MovableClock
 from reactor.values.value import Value, decode, encode
 
 Arguments = Mapping[str, Any]
+_BUILT_IN = {"CONVEX_CLOUD_URL": "http://127.0.0.1:3210", "CONVEX_SITE_URL": "http://127.0.0.1:3211"}
 
 
 class TestBackend:
@@ -48,15 +55,27 @@ class TestBackend:
         data: Path | str | None = None,
         clock: Clock | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        env: Mapping[str, str] | None = None,
     ) -> None:
-        """Load the project in `root` and push it. `data` is the database's folder; a temporary one without it."""
-        self.bundle = load_bundle(Path(root))
-        self.clock = clock or SystemClock()
+        """Load the project in `root` and push it. `data` is the database's folder; a temporary one without it.
+
+        `env` are environment variables to set first, so that the code finds them while it is loaded too. Without a
+        `clock` it is the machine's own, which `advance` sets forward.
+        """
+        self._limits = limits
+        self.clock = clock or AdvancingClock()
         self.log_lines: list[str] = []  # of all calls, in order; a test may clear it
         self._temporary = None if data is not None else tempfile.TemporaryDirectory(prefix="reactor-test-")
         folder = Path(data) if data is not None else Path(self._temporary.name)  # type: ignore[union-attr]
         folder.mkdir(parents=True, exist_ok=True)
         self._database = Database.open_writer(folder / "reactor.sqlite", clock=self.clock, boot="test", limits=limits)
+        try:
+            self._set_variables(env or {})
+            with self._database.snapshot() as snapshot:
+                self.bundle = load_bundle(Path(root), Noted(snapshot.variables(), _BUILT_IN))
+        except BaseException:
+            self._close_database()
+            raise
         guard = Guard(limits)
         guard.install()
         self._caller = FunctionCaller(self.bundle, limits, self.clock, guard=guard)
@@ -73,10 +92,17 @@ class TestBackend:
 
     def close(self) -> None:
         """Close the database, forget the project's modules, delete what was temporary."""
-        self._database.close()
         self.bundle.unload()
+        self._close_database()
+
+    def _close_database(self) -> None:
+        self._database.close()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def set_env(self, name: str, value: str | None) -> None:
+        """Set an environment variable, or remove it with None. Code that read it while it was loaded is not loaded again."""
+        self._set_variables({name: value})
 
     # ── calling functions ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -131,26 +157,56 @@ class TestBackend:
 
     # ── scheduled functions ───────────────────────────────────────────────────────────────────────────────────────────
 
+    def advance(self, by: dt.timedelta) -> int:
+        """Let so much time pass, and run what comes due, each at its own time. How many functions ran."""
+        clock = self.clock
+        if not isinstance(clock, MovableClock):
+            raise TypeError(f"advance() needs a clock with an `advance` of its own, and {clock!r} has none.")
+        end = self._now_ms + by.total_seconds() * 1000
+        ran = self.run_due()
+        while (due := self._next_time()) is not None and due <= end:
+            self._advance_to(clock, due)
+            ran += self.run_due()
+        self._advance_to(clock, end)
+        return ran + self.run_due()
+
+    def _advance_to(self, clock: MovableClock, time_ms: float) -> None:
+        clock.advance(dt.timedelta(microseconds=max(0, math.ceil((time_ms - self._now_ms) * 1000))))
+
     def run_due(self) -> int:
-        """Run every scheduled function that is due, in due order, those they schedule included. How many ran."""
+        """Run every scheduled function and cron that is due, in due order, those they schedule included. How many ran."""
+        self._system("mutation", "crons:start", {"now": self._now_ms})
         ran = 0
-        while (job := self._next_due()) is not None:
+        while (job := self._next_job()) is not None and job["scheduledTime"] <= self._now_ms:
             self._run_job(job)
             ran += 1
         return ran
 
-    def _next_due(self) -> dict[str, Any] | None:
-        now = self.clock.now_ns() / 1e6
-        jobs = self._system("query", "scheduler:due", {"now": now})
-        return jobs[0] if jobs and jobs[0]["scheduledTime"] <= now else None
+    @property
+    def _now_ms(self) -> float:
+        return self.clock.now_ns() / 1e6
+
+    def _next_job(self) -> dict[str, Any] | None:
+        jobs = self._system("query", "scheduler:due", {"now": self._now_ms})
+        return jobs[0] if jobs else None
+
+    def _next_time(self) -> float | None:
+        job, cron = self._next_job(), self._system("query", "crons:next", {})
+        times: list[float] = [job["scheduledTime"]] if job else []
+        return min(times + ([] if cron is None else [cron]), default=None)
 
     def _run_job(self, job: dict[str, Any]) -> None:
         definition = self.bundle.functions.look_up(job["name"])
         if definition is None or definition.kind == "mutation":
-            self.outcome("mutation", job["name"], job["args"][0], internal=True, job=job["_id"])
+            outcome = self.outcome("mutation", job["name"], job["args"][0], internal=True, job=job["_id"])
+            if outcome.failure is not None:  # written down already, unless it was an engine's failure
+                self._end_job(job, outcome)
             return
         self._system("mutation", "scheduler:claim", {"id": job["_id"]})
-        outcome = asyncio.run(self._act(self._call("action", job["name"], job["args"][0], None, internal=True)))
+        call = self._call("action", job["name"], job["args"][0], None, internal=True, job=job["_id"])
+        self._end_job(job, asyncio.run(self._act(call)))
+
+    def _end_job(self, job: dict[str, Any], outcome: Outcome) -> None:
         failure = None if outcome.failure is None else outcome.failure.text
         self._system("mutation", "scheduler:finish", {"id": job["_id"], "error": failure})
 
@@ -159,11 +215,25 @@ class TestBackend:
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _set_variables(self, variables: Mapping[str, str | None]) -> None:
+        batch = self._database.begin()
+        try:
+            transaction = batch.transaction("env")
+            update_variables(transaction, [VariableChange(*each) for each in variables.items()], self._limits)
+            transaction.release()
+        except BaseException:
+            batch.abandon()
+            raise
+        batch.commit()
+
     def _push(self) -> None:
         batch = self._database.begin()
         check_documents(batch, self.bundle.schema, ())
         batch.apply_schema(structures_of(self.bundle.schema))
         batch.set_bundle(self.bundle.hash)
+        crons = batch.transaction("crons")
+        write_crons(crons, self.bundle.crons, self._now_ms)
+        crons.release()
         batch.commit()
 
     def _call(self, kind: Kind, path: str, args: Arguments | None, identity: Identity | None, **more: Any) -> Call:

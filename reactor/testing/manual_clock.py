@@ -1,8 +1,40 @@
-"""ManualClock: a time that stands still until a test turns it."""
+"""Clocks that tests turn: ManualClock stands still until then, AdvancingClock goes on by itself, too."""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Protocol, runtime_checkable
+
+from reactor.clock import Clock, SystemClock
+
+
+@runtime_checkable
+class MovableClock(Clock, Protocol):
+    """A Clock that can be set forward."""
+
+    def advance(self, by: dt.timedelta) -> None:
+        """Let time pass."""
+        ...
+
+
+class AdvancingClock:
+    """The machine's clocks, ahead by what `advance` added."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self._ahead = dt.timedelta()  # grows in advance()
+
+    def now_ns(self) -> int:
+        """Wall clock, nanoseconds since the epoch."""
+        return self._clock.now_ns() + round(self._ahead.total_seconds() * 1_000_000) * 1000
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return self._clock.monotonic() + self._ahead.total_seconds()
+
+    def advance(self, by: dt.timedelta) -> None:
+        """Let time pass."""
+        self._ahead += by
 
 
 class ManualClock:

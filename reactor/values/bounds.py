@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from reactor.errors import InvalidValue
-from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.limits import DEFAULT_LIMITS, Limits, setting
 from reactor.values.int64 import Int64
 
 MAX_SAFE_INTEGER = (1 << 53) - 1
@@ -43,10 +43,10 @@ class Misfit(Exception):
 class TooNested(Misfit):
     """Deeper than `nesting` levels."""
 
-    def __init__(self, nesting: int) -> None:
+    def __init__(self, nesting: int, limit: str = "value_nesting") -> None:
         super().__init__(
             f"Value is too nested ({nesting + 1} > maximum nesting {nesting}). "
-            "Flatten it, or store the inner parts as documents of their own."
+            f"Flatten it, or store the inner parts as documents of their own. {setting(limit)}"
         )
 
 
@@ -67,7 +67,13 @@ def check_value(
     try:
         size = _Measure(limits, nesting).size(value, nesting)
         if max_size is not None and size > max_size:
-            raise Misfit(f"Value is too large ({size} > maximum size {max_size}). Send or store it in smaller parts.")
+            advice = f" {setting('document_size')}" if max_size == limits.document_size else ""
+            raise Misfit(
+                f"Value is too large ({size} > maximum size {max_size}). Send or store it in smaller parts.{advice}"
+            )
+    except TooNested as misfit:
+        misfit.why = TooNested(nesting, "value_nesting" if nesting == limits.value_nesting else "document_nesting").why
+        misfit.refuse(what)
     except Misfit as misfit:
         misfit.refuse(what)
     return size
@@ -146,7 +152,7 @@ class _Measure:
         if len(value) > self._object_fields:
             raise Misfit(
                 f"Object has too many fields ({len(value)} > maximum number {self._object_fields}). "
-                "Use an array, or one document for each entry."
+                f"Use an array, or one document for each entry. {setting('object_fields')}"
             )
         return len(value) + self._names(value) + self._members(value.values(), value, room - 1)
 
@@ -173,7 +179,7 @@ class _Measure:
         if len(value) > self._array_length:
             raise Misfit(
                 f"Array length is too long ({len(value)} > maximum length {self._array_length}). "
-                "Use one document for each element, or several arrays."
+                f"Use one document for each element, or several arrays. {setting('array_length')}"
             )
         return self._members(value, range(len(value)), room - 1)
 
@@ -242,7 +248,7 @@ def _misnamed(name: object, name_length: int) -> Misfit:
     if len(name) > name_length:
         return Misfit(
             f"Field name `{name[:40]}…` is too long ({len(name)} > maximum length {name_length}). "
-            "Shorten it, or keep the text as a value."
+            f"Shorten it, or keep the text as a value. {setting('field_name_length')}"
         )
     return Misfit(
         f"Field name {name!a} has characters other than printable ASCII. "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import httpx
 import pytest
 
-from tests.clients.clients import Client
+from tests.clients.clients import CallFailed, Client
 from tests.clients.conftest import Clients
 from tests.support import Project, RunningServer, serving
 
@@ -37,6 +39,11 @@ PROJECT = {
             @mutation
             def print_several(ctx: MutationCtx) -> None:
                 print("several", 1, 2.5, True, None)
+
+
+            @mutation
+            def quiet(ctx: MutationCtx) -> None:
+                pass
 
 
             @mutation
@@ -120,3 +127,52 @@ def test_production_keeps_what_functions_print_from_the_clients(clients: Clients
     lines = [told.message.get("logLines", []) for told in live.wire]
     lines += [change.get("logLines", []) for told in live.wire for change in told.message.get("modifications", [])]
     assert not any(lines)
+
+
+# ── the stored log ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_stored_log_tells_of_calls_while_the_server_runs_and_afterwards(
+    clients: Clients, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project = Project(tmp_path_factory.mktemp("stored"), **PROJECT)  # type: ignore[arg-type]
+    with serving(project, "serve") as server:
+        client = clients.js_http(server)
+        for kind, path, _ in CALLS:
+            client.call(kind, path, {"word": "kept"})
+        with pytest.raises(CallFailed):
+            client.call("mutation", "logs:noisyFailure", {"word": "hm"})
+        client.call("mutation", "logs:quiet")
+        said = server.run("logs", "--success").stdout
+        for words in (
+            "Q(logs:noisyQuery) [LOG] 'query says kept'",
+            "M(logs:noisyMutation) [LOG] 'mutation says kept'",
+            "A(logs:noisyAction) [LOG] 'action says kept'",
+            "M(logs:noisyFailure) [LOG] 'failure says hm'",
+            "Uncaught ValueError: as announced\n    at noisy_failure (functions/logs.py:",
+            "M(logs:quiet) done in ",
+        ):
+            assert words in said, said
+        server.stop()
+        assert server.run("logs", "--success").stdout == said
+        assert "done in" not in server.run("logs").stdout
+
+
+def test_the_log_is_a_long_poll_as_the_official_command_asks_for_it(clients: Clients, server: RunningServer) -> None:
+    """Reference §5.2: GET /api/stream_function_logs?cursor= answers {entries, newCursor}."""
+
+    def poll(cursor: int) -> Any:
+        headers = {"Authorization": f"Convex {server.admin_key}"}
+        return httpx.get(f"{server.url}/api/stream_function_logs?cursor={cursor}", headers=headers, timeout=40).json()
+
+    client = clients.js_http(server)
+    client.call("mutation", "logs:noisyMutation", {"word": "before"})
+    cursor = poll(poll(0)["newCursor"] - 1)["newCursor"]
+    client.call("mutation", "logs:noisyMutation", {"word": "after"})
+    (entry,) = poll(cursor)["entries"]
+    assert entry["kind"] == "Completion"
+    assert (entry["udfType"], entry["identifier"]) == ("Mutation", "logs:noisyMutation")
+    assert entry["logLines"] == ["[LOG] 'mutation says after'"]
+    assert entry["error"] is None
+    assert isinstance(entry["timestamp"], float)
+    assert len(entry["requestId"]) == 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from reactor.database import structure
 from reactor.database.catalog import FIRST_USER_TABLE, SYSTEM_TABLES
 from reactor.database.database import Database
 from reactor.database.structure import TableStructure
@@ -20,6 +21,24 @@ def test_a_new_database_has_the_engines_own_tables_only(db: Database) -> None:
     jobs = db.catalog.table("_scheduled_functions")
     assert jobs is not None
     assert jobs.indexes["by_state_due"].fields == ("state.kind", "scheduledTime")
+
+
+def test_an_index_the_engine_has_learnt_since_is_added_and_filled(db: Database, opened: Open) -> None:
+    batch = db.begin()
+    with call(batch) as t:
+        t.insert("_scheduled_functions", {"state": {"kind": "success"}, "scheduledTime": 0, "completedTime": 5, "n": 1})
+    jobs = batch.catalog.table("_scheduled_functions")
+    assert jobs is not None
+    batch.catalog = structure.drop_index(batch.storage, batch.catalog, jobs, jobs.indexes["by_completed"])
+    batch._is_changed = True
+    batch.commit()
+    db.close()
+    again = opened(boot="next")
+    batch = again.begin()
+    with call(batch) as t:
+        assert values(list(t.scan("_scheduled_functions", "by_completed", lower=(None, False)))) == [1]
+        assert values(list(t.scan("_scheduled_functions", "by_state_due", ("success",)))) == [1]
+    batch.abandon()
 
 
 def test_jobs_are_found_by_state_and_time(db: Database) -> None:

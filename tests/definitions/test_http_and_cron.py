@@ -35,7 +35,7 @@ def test_crons_collect_jobs() -> None:
     crons.interval("sweep", timedelta(minutes=5), sweep, limit=3)
     crons.cron("nightly", "0 3 * * *", sweep, 4)
     assert crons.jobs["sweep"].kwargs == {"limit": 3}
-    assert crons.jobs["nightly"].schedule == "0 3 * * *"
+    assert crons.jobs["nightly"].args == (4,)
     with pytest.raises(DefinitionError, match="declared twice"):
         crons.interval("sweep", timedelta(minutes=5), sweep, limit=3)
     with pytest.raises(DefinitionError, match="greater than zero"):

@@ -137,7 +137,7 @@ def test_two_routes_for_the_same_requests_are_refused() -> None:
 
 def test_only_functions_answer() -> None:
     with pytest.raises(DefinitionError, match="must be answered by a function"):
-        HttpRouter().route("/a")(print)
+        HttpRouter().route("/a")(len)
 
 
 def test_routes_are_part_of_the_manifest() -> None:

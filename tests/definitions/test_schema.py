@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reactor import Id, QueryCtx, ScheduledFunction, Table, query
+from reactor.database.catalog import SYSTEM_INDEXES
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.manifest import Manifest, SearchManifest, TableManifest
 from reactor.definitions.schema import Schema
@@ -98,7 +99,7 @@ def test_a_scheduled_function_is_read_like_any_document() -> None:
     found = table.load(encode({**fields, "_id": ID, "_creationTime": 1}))
     assert (found.name, found.args, found.state.kind, found.state.error) == ("jobs.js:run", [{"n": 1}], "failed", "e")
     assert found.scheduled_time == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
-    assert table.indexes == {"by_state_due": ("state.kind", "scheduledTime")}
+    assert table.indexes == SYSTEM_INDEXES["_scheduled_functions"]
 
 
 def test_a_push_can_find_documents_that_are_older_than_a_field() -> None:

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from reactor.definitions.manifest import FunctionManifest, Manifest, RouteManifest, SearchManifest, TableManifest
+from reactor.definitions.manifest import (
+    CronManifest,
+    FunctionManifest,
+    Manifest,
+    RouteManifest,
+    SearchManifest,
+    TableManifest,
+)
 from reactor.deploy.plan import DeployPlan
 from reactor.values.validator import ArrayV, Field, NumberV, ObjectV, StringV
 
@@ -113,3 +120,19 @@ def test_a_renamed_function_is_one_that_went_and_one_that_came() -> None:
     plan = DeployPlan.between(functions(CREATE), create(path="users:make"))
     assert plan.names("-", "mutation") == ("users:create",)
     assert plan.names("+", "mutation") == ("users:make",)
+
+
+def crons(**each: tuple[str, dict[str, object]]) -> Manifest:
+    return Manifest(crons=tuple(CronManifest(name, path, {}, schedule) for name, (path, schedule) in each.items()))  # type: ignore[arg-type]
+
+
+def test_crons_that_come_change_and_go() -> None:
+    beat: dict[str, object] = {"kind": "interval", "seconds": 300}
+    daily: dict[str, object] = {"kind": "daily", "hourUTC": 3, "expression": "7 3 * * *", "second": 4}
+    old = crons(beat=("jobs.js:tick", beat), gone=("jobs.js:tick", beat), same=("jobs.js:tick", daily))
+    new = crons(beat=("jobs.js:tock", beat), new=("jobs.js:tick", daily), same=("jobs.js:tick", daily))
+    assert DeployPlan.between(old, new).lines() == [
+        "~ cron beat: jobs:tock",
+        "- cron gone",
+        "+ cron new: 7 3 * * * UTC, jobs:tick",
+    ]

@@ -7,11 +7,13 @@ import itertools
 import json
 import os
 import textwrap
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from reactor.clock import SystemClock
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
@@ -20,7 +22,13 @@ from reactor.execution.pool import RunnerPool
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 LIMITS = replace(
-    DEFAULT_LIMITS, function_cpu=0.2, function_cpu_grace=0.1, mutation_wall=0.6, query_wall=0.8, action_wall=1.0
+    DEFAULT_LIMITS,
+    function_cpu=0.2,
+    function_cpu_grace=0.1,
+    mutation_wall=0.6,
+    query_wall=0.8,
+    action_wall=1.0,
+    array_length=1 << 20,  # some tests write for as long as something else takes
 )
 PATIENCE = 30.0  # seconds for anything a test waits for
 
@@ -243,6 +251,8 @@ class Pool:
 
     def _answer(self, outcome: Outcome) -> None:
         answer = self._answers[outcome.call]
+        if answer.cancelled():  # whoever asked has gone away
+            return
         if answer.done():
             self.broken.append(f"call {outcome.call} answered twice")
         else:
@@ -255,7 +265,7 @@ class Pool:
     # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _call(self, kind: Any, path: str, args: dict[str, Any]) -> tuple[Call, asyncio.Future[Outcome]]:
-        call = Call(next(self._ids), kind, path, json.dumps(args).encode())
+        call = Call(next(self._ids), kind, path, json.dumps(args).encode(), internal=path.startswith("_system/"))
         answer = self._answers[call.id] = asyncio.get_running_loop().create_future()
         return call, answer
 
@@ -280,6 +290,8 @@ class Pool:
         return await self.pool.run_action(call, self._nested)
 
     async def _nested(self, call: Call) -> Outcome:
+        if call.kind == "action":
+            return await self.pool.run_action(msgspec.structs.replace(call, id=next(self._ids)), self._nested)
         args = json.loads(call.args)
         if isinstance(args, list):
             (args,) = args
@@ -287,6 +299,12 @@ class Pool:
 
     async def texts(self) -> list[str]:
         return value_of(await self.ask("notes:texts"))  # type: ignore[no-any-return]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something no event tells of, such as the death of a foreign process."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
 
 
 def value_of(outcome: Outcome) -> Any:

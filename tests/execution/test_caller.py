@@ -296,7 +296,9 @@ def test_an_endless_loop_ends_with_a_timeout(running: TestBackend) -> None:
     outcome = running.outcome("query", "m:loop")
     assert outcome.failure is not None
     assert outcome.failure.code == "FunctionTimeout"
-    assert outcome.failure.text.startswith("Function execution timed out (maximum duration: 0.3s)\n    at loop (")
+    assert outcome.failure.text.startswith(
+        "Function execution timed out (maximum duration: 0.3s). The setting is `function_cpu` in [tool.reactor.limits].\n    at loop ("
+    )
 
 
 def test_a_timeout_cannot_be_swallowed(running: TestBackend) -> None:
@@ -386,8 +388,8 @@ def test_one_time_for_the_whole_call(running: TestBackend) -> None:
 
 
 def test_the_environment_can_be_read(running: TestBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REACTOR_TEST_VALUE", "yes")
-    assert running.query("m:environment", {"name": "REACTOR_TEST_VALUE"}) == "yes"
+    monkeypatch.setenv("PROJECT_TEST_VALUE", "yes")
+    assert running.query("m:environment", {"name": "PROJECT_TEST_VALUE"}) == "yes"
     assert running.query("m:environment", {"name": "REACTOR_TEST_NOTHING"}) is None
 
 

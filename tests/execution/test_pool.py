@@ -8,7 +8,6 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 from reactor.errors import BundleBroken, SchemaViolation, StorageLocked
 from reactor.execution.frames import AnyFrame, Call, Failure, OpenReader, Outcome, Queries, StaleBundle
 from reactor.execution.runner import Runner
-from tests.execution.pools import LIMITS, SCHEMA, Pool, running_pool, value_of
+from tests.execution.pools import LIMITS, SCHEMA, Pool, running_pool, until, value_of
 
 ENDLESS = ["loop", "swallow", "inside_c", "asleep"]
 DEADLY = ["leave", "crash", "devour"]
@@ -32,12 +31,6 @@ def assert_failed_as(failure: Failure | None, how: str) -> None:
         status = {"leave": "3", "crash": "-11", "devour": "71"}[how]
         assert failure.code == "FunctionCrashed"
         assert failure.text.startswith(f"The process that ran this function died (exit status {status}): ")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something no event tells of, such as the death of a foreign process."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
 
 
 def is_running(pid: int) -> bool:

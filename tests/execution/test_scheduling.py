@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator
@@ -47,6 +48,19 @@ FUNCTIONS = """
         await ctx.run_mutation(add, text=text)
 
     @internal_action
+    async def schedule_from_afar(ctx: ActionCtx, text: str) -> None:
+        await ctx.scheduler.run_after(0, add, text=text)
+        await ctx.run_mutation(schedule, name="add", args={"text": text + " in a mutation"})
+
+    @query
+    def hidden(ctx: QueryCtx, table: str) -> int:
+        return len(ctx.db.query(table).collect())
+
+    @mutation
+    def tamper(ctx: MutationCtx, id: Id[ScheduledFunction]) -> None:
+        ctx.db.delete(id)
+
+    @internal_action
     async def act_and_fail(ctx: ActionCtx) -> None:
         raise ValueError("boom")
 
@@ -75,6 +89,11 @@ FUNCTIONS = """
             ctx.scheduler.run_after(0, add, text="x" * 10)
 
     @mutation
+    def schedule_long(ctx: MutationCtx, count: int, length: int = 400) -> None:
+        for number in range(count):
+            ctx.scheduler.run_after(0, add, text="x" * length)
+
+    @mutation
     def cancel(ctx: MutationCtx, id: str) -> None:
         ctx.scheduler.cancel(id)
 
@@ -97,7 +116,11 @@ def clock() -> ManualClock:
 @pytest.fixture
 def running(tmp_path: Path, clock: ManualClock) -> Iterator[TestBackend]:
     limits = dataclasses.replace(
-        DEFAULT_LIMITS, documents_written=40, functions_scheduled=20, scheduled_arguments_size=1000
+        DEFAULT_LIMITS,
+        documents_written=40,
+        functions_scheduled=20,
+        scheduled_arguments_size=1000,
+        scheduled_argument_size=600,
     )
     with backend(tmp_path, FUNCTIONS, clock=clock, limits=limits) as running:
         yield running
@@ -243,8 +266,42 @@ def test_further_mistakes(running: TestBackend) -> None:
 def test_a_mutation_schedules_only_so_many_and_so_much(running: TestBackend) -> None:
     running.mutation("m:scheduleMany", {"count": 20})
     assert "Too many functions scheduled" in failure_text(running, "m:scheduleMany", {"count": 21})
-    assert "Too large total size" in failure_text(running, "m:schedule", {"name": "add", "args": {"text": "x" * 1001}})
+    assert "Too large total size" in failure_text(running, "m:scheduleLong", {"count": 3})
     assert running.run_due() == 20
+
+
+def test_the_arguments_of_one_job_are_only_so_large_also_from_an_action(running: TestBackend) -> None:
+    """Reference §4.6: 4 MiB of arguments each."""
+    assert "Too large arguments" in failure_text(running, "m:scheduleLong", {"count": 1, "length": 700})
+    fits = schedule(running, "schedule_from_afar", text="x" * 500)
+    running.run_due()
+    assert state(running, fits) == {"kind": "success"}
+    call = running._call("action", "m:schedule_from_afar", {"text": "x" * 700}, None, internal=True)
+    outcome = asyncio.run(running._act(call))
+    assert outcome.failure is not None
+    assert outcome.failure.code == "ScheduledFunctionsArgumentsTooLarge"
+
+
+def test_what_a_cancelled_action_schedules_is_born_cancelled(running: TestBackend) -> None:
+    """Reference §4.7: cancelling a running action cancels what it schedules afterwards, through its mutations too."""
+    job = schedule(running, "schedule_from_afar", text="x")
+    system(running, "mutation", "scheduler:claim", id=job)
+    running.mutation("m:cancel", {"id": job})
+    call = running._call("action", "m:schedule_from_afar", {"text": "x"}, None, internal=True, job=job)
+    outcome = asyncio.run(running._act(call))
+    assert outcome.failure is None
+    assert running.run_due() == 0
+    assert running.query("m:texts") == []
+    assert system(running, "mutation", "scheduler:finish", id=job, error=None) is False
+    assert state(running, job) == {"kind": "canceled"}
+
+
+def test_nobody_but_the_system_writes_jobs_and_nobody_sees_its_other_rows(running: TestBackend) -> None:
+    job = schedule(running, "add", text="x")
+    assert "is written by the system only" in failure_text(running, "m:tamper", {"id": job})
+    assert running.query("m:hidden", {"table": "_scheduled_functions"}) == 1
+    for table in ("_crons", "_cron_runs", "_anything"):
+        assert "There is no table" in failure_text(running, "m:hidden", {"table": table}, kind="query")
 
 
 # ── the engine's own functions ────────────────────────────────────────────────────────────────────────────────────────
@@ -312,3 +369,40 @@ def test_an_unknown_system_function_is_an_outcome(running: TestBackend) -> None:
         assert outcome.failure is not None
     outcome = running.outcome("query", "_system/scheduler:claim", internal=True)
     assert outcome.failure is not None
+
+
+def test_jobs_are_forgotten_a_while_after_their_end(running: TestBackend, clock: ManualClock) -> None:
+    """Reference §4.7: kept for 7 days after completion."""
+    done, waiting = schedule(running, "add", text="x"), schedule(running, "add", 3 * 86_400, text="y")
+    cancelled = schedule(running, "add", 365 * 86_400, text="z")
+    running.mutation("m:cancel", {"id": cancelled})
+    running.run_due()
+    now = clock.now_ns() / 1e6
+    assert system(running, "mutation", "scheduler:clean", before=now - 1) is False
+    assert running.query("m:hidden", {"table": "_scheduled_functions"}) == 3
+    assert system(running, "mutation", "scheduler:clean", before=now + 1) is False
+    assert [running.query("m:job", {"id": job}) is None for job in (done, waiting, cancelled)] == [True, False, True]
+
+
+def test_a_claimed_action_that_could_not_begin_waits_again(running: TestBackend) -> None:
+    job = schedule(running, "act", text="x")
+    assert system(running, "mutation", "scheduler:giveBack", id=job) is False
+    system(running, "mutation", "scheduler:claim", id=job)
+    assert system(running, "mutation", "scheduler:giveBack", id=job) is True
+    assert state(running, job) == {"kind": "pending"}
+    assert running.run_due() == 1
+
+
+def test_time_can_be_let_pass_over_many_jobs_each_at_its_own_time(running: TestBackend, clock: ManualClock) -> None:
+    schedule(running, "again", 30, left=3)
+    assert running.advance(dt.timedelta(minutes=3)) == 3
+    assert running.query("m:texts") == ["3", "2", "1"]
+    assert clock.now_ns() == pytest.approx((START + dt.timedelta(minutes=3)).timestamp() * 1e9)
+
+
+def test_without_a_clock_of_its_own_a_backend_can_be_set_forward_too(tmp_path: Path) -> None:
+    with backend(tmp_path, FUNCTIONS) as running:
+        job = schedule(running, "act", 3600, text="x")
+        assert running.advance(dt.timedelta(minutes=59)) == 0
+        assert running.advance(dt.timedelta(minutes=2)) == 1
+        assert state(running, job) == {"kind": "success"}

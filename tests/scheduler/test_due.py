@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from reactor.scheduler.due import LONGEST_SLEEP, Plan, plan
+from reactor.scheduler.due import LONGEST_SLEEP, Plan, crons_need_a_look, plan
 from reactor.scheduler.job import Job
 
 
 def job(name: str, due: float) -> Job:
-    return Job(name, "m:f", {}, due, "mutation")
+    return Job(name, "m:f", {}, due)
 
 
 def test_due_jobs_start_in_due_order_up_to_the_parallelism() -> None:
@@ -31,3 +31,10 @@ def test_it_never_sleeps_long_so_that_a_clock_set_forward_is_noticed() -> None:
 def test_with_nothing_later_only_news_wakes_it() -> None:
     assert plan([], {}, now_ms=0, parallelism=8) == Plan((), None)
     assert plan([job("a", 0)], {}, now_ms=0, parallelism=8).sleep is None
+
+
+def test_crons_are_looked_at_when_one_is_due_or_the_clock_went_back() -> None:
+    assert crons_need_a_look(1000, now_ms=1000, looked_ms=0)
+    assert not crons_need_a_look(1001, now_ms=1000, looked_ms=1000)
+    assert not crons_need_a_look(9000, now_ms=5000, looked_ms=5500), "clocks are adjusted all the time"
+    assert crons_need_a_look(9000, now_ms=5000, looked_ms=6500)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,9 @@ from starlette.types import ASGIApp
 from websockets.asyncio.client import ClientConnection, connect
 
 from reactor.auth.identity import Identity
+from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.engine.call_log import Stretch
 from reactor.errors import Unauthenticated
 from reactor.execution.frames import Failure, HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
@@ -63,6 +65,9 @@ class PretendVerbs:
 
     outcome: Outcome | Exception = field(default_factory=lambda: succeeded(b"null"))
     asked: list[Asked] = field(default_factory=list)
+    changed: list[VariableChange] = field(default_factory=list)
+    read: list[tuple[int, int, float]] = field(default_factory=list)
+    stretch: Stretch = field(default_factory=lambda: Stretch([], 1))
     manifest: Manifest = MANIFEST
     head: int = 7
     opened: list[tuple[str, HttpExchange, Identity | None]] = field(default_factory=list)  # HTTP requests, in order
@@ -101,6 +106,13 @@ class PretendVerbs:
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome:
         return self._answer("function", path, args, identity, internal)
+
+    async def change_variables(self, changes: Sequence[VariableChange]) -> None:
+        self.changed += changes
+
+    async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
+        self.read.append((cursor, limit, wait))
+        return self.stretch
 
     def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
         if key != ADMIN_KEY:

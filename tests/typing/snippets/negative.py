@@ -1,11 +1,14 @@
 """What type checkers must refuse: exactly the lines that are marked."""
 # ruff: noqa: B018, PIE794
 
+from datetime import timedelta
+
 from calls import job_actions, jobs
 from models import Image, Job, User
 
 from reactor import (
     ActionCtx,
+    Crons,
     Id,
     Index,
     MutationCtx,
@@ -88,3 +91,15 @@ def assigned(page: Page[User]) -> None:
     page.is_done = True  # N41 pages are frozen
     Image.by_public.lt(1).lt(2)  # N42 two upper bounds
     Index()  # N43 an index has fields
+
+
+crons = Crons()
+crons.interval("a", 5, jobs.start, width=3)  # N51 a number is no interval
+crons.interval("b", timedelta(minutes=5), jobs.start, width="3")  # N52 an argument of another type
+crons.hourly("c", 5, jobs.get, job_id=Id[Job]("x"))  # N53 a query
+crons.weekly("d", "Sunday", 5, jobs.start, width=3)  # N54 no day of the week
+
+
+@action(concurrency="shared")  # N55 a plain action cannot share a loop
+def shared_and_blocking(ctx: SyncActionCtx) -> int:
+    return 1

@@ -1,0 +1,115 @@
+"""What an operator asks over HTTP besides calling functions (reference §5.2), always with the admin key."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from reactor.database.environment import VariableChange
+from reactor.errors import BadRequest, Forbidden
+from reactor.limits import Limits
+from reactor.server.credentials import caller_of
+from reactor.server.errors import error_response
+from reactor.server.request_body import read_body
+from reactor.server.verbs import Verbs
+from reactor.storage.call_log import StoredCall
+
+_CALLS = 1000  # records in an answer
+_WAIT = 30.0  # seconds; proxies cut what is silent for a minute
+_NUMBERS = 1 << 53
+_ENVELOPE = 64 << 10  # bytes a request may have beside the values
+_ESCAPED = 6  # bytes one byte may take in JSON: \\u001b
+
+
+class _Change(msgspec.Struct):
+    name: str
+    value: str | None = None
+
+
+class _Changes(msgspec.Struct):
+    changes: list[_Change]
+
+
+_decode_changes = msgspec.json.Decoder(_Changes).decode
+
+
+class OperatorApi:
+    """The operator's endpoints, as Starlette routes."""
+
+    def __init__(self, verbs: Verbs, limits: Limits) -> None:
+        self._verbs = verbs
+        self._most = limits.environment_size * _ESCAPED + _ENVELOPE
+
+    def routes(self) -> list[BaseRoute]:
+        """See the table of reference §5.2."""
+        return [
+            Route("/api/update_environment_variables", self._endpoint(self._change_variables), methods=["POST"]),
+            Route("/api/stream_function_logs", self._endpoint(self._stream_calls), methods=["GET"]),
+        ]
+
+    def _endpoint(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                if not caller_of(request, self._verbs).admin:
+                    raise Forbidden("BadDeployKey", "This needs the admin key of the server")
+                return await answer(request)
+            except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
+                return error_response(error)
+
+        return endpoint
+
+    async def _change_variables(self, request: Request) -> Response:
+        body = await read_body(request, self._most)
+        try:
+            told = _decode_changes(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):  # whose text may quote a value
+            raise BadRequest(
+                "BadJsonBody", 'The body must be {"changes": [{"name": …, "value": …}, …]}; no value removes.'
+            ) from None
+        await self._verbs.change_variables([VariableChange(each.name, each.value) for each in told.changes])
+        return Response(status_code=200)
+
+    async def _stream_calls(self, request: Request) -> Response:
+        """Long poll. `limit` and `wait` (seconds) are ours: official clients send the cursor only."""
+        cursor = _number(request, "cursor", 0)
+        limit = min(_number(request, "limit", _CALLS), _CALLS)
+        wait = min(_number(request, "wait", _WAIT), _WAIT)
+        calls, next_cursor = await self._verbs.read_calls(int(cursor), int(limit), wait)
+        told = {"entries": [entry_of(call) for call in calls], "newCursor": next_cursor}
+        return Response(orjson.dumps(told), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _number(request: Request, name: str, otherwise: float) -> float:
+    text = request.query_params.get(name)
+    try:
+        number = otherwise if text is None else float(text)
+        if 0 <= number < _NUMBERS:
+            return number
+    except ValueError:
+        pass
+    raise BadRequest("BadQueryArgs", f"`{name}` must be a number from 0")
+
+
+def entry_of(stored: StoredCall) -> dict[str, Any]:
+    """A call as `npx convex logs` reads it."""
+    call = stored.call
+    return {
+        "kind": "Completion",
+        "udfType": call.kind[0].upper() + call.kind[1:],
+        "identifier": call.path,
+        "logLines": call.lines,
+        "timestamp": call.at / 1000,
+        "executionTimestamp": call.at / 1000 - call.seconds,
+        "executionTime": call.seconds,
+        "success": None,
+        "error": call.error,
+        "requestId": call.request,
+        "executionId": f"{call.request}-{stored.number}",
+        "cachedResult": False,
+    }

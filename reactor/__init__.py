@@ -6,7 +6,9 @@ Importing this opens nothing and starts nothing.
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from reactor.auth.identity import UserIdentity
+from reactor.auth.provider import CustomJwt, Oidc
 from reactor.auth.webhook import Webhook, verify_webhook
+from reactor.definitions.auth_config import AuthConfig
 from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
 from reactor.definitions.cron import Crons
 from reactor.definitions.function import (
@@ -32,7 +34,9 @@ __all__ = [
     "UNSET",
     "ActionCtx",
     "AppError",
+    "AuthConfig",
     "Crons",
+    "CustomJwt",
     "HttpRouter",
     "Id",
     "Index",
@@ -41,6 +45,7 @@ __all__ = [
     "JSONResponse",
     "Model",
     "MutationCtx",
+    "Oidc",
     "Page",
     "PaginationOpts",
     "QueryCtx",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import Verified
 from reactor.clock import Clock, SystemClock
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
@@ -24,6 +25,9 @@ from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
 from reactor.execution.system_functions import UPDATE_VARIABLES
 from reactor.footprint.write_log import WriteLog
+from reactor.issuers.authenticator import Authenticator
+from reactor.issuers.fetcher import HttpFetcher
+from reactor.issuers.reach import PUBLIC, Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
@@ -67,6 +71,7 @@ class Application:
         limits: Limits = DEFAULT_LIMITS,
         clock: Clock | None = None,
         redact: bool = False,
+        reach: Reach = PUBLIC,
         start_method: str | None = None,
         origins: Origins = DEFAULT_ORIGINS,
     ) -> None:
@@ -88,6 +93,7 @@ class Application:
         self._manifest = Manifest((), ())  # set by start and deploy
         self._by_path: dict[str, FunctionManifest] = {}
         self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
+        self._authenticator = Authenticator(HttpFetcher(reach, limits), self._clock, limits)
         self._admin_key: AdminKey | None = None
         self._deploying = asyncio.Lock()
 
@@ -144,6 +150,7 @@ class Application:
     async def stop(self) -> None:
         """Finish what is running, as far as it ends soon, and let the data folder go."""
         await self._scheduler.stop()
+        await self._authenticator.close()
         await self._engine.close()
         await self._release()
 
@@ -161,6 +168,7 @@ class Application:
 
     def _publish(self, manifest: Manifest) -> None:
         self._manifest = manifest
+        self._authenticator.configure(manifest.auth)
         self._by_path = {f.python_path: f for f in manifest.functions} | {f.path: f for f in manifest.functions}
 
     # ── what is known ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -185,6 +193,11 @@ class Application:
     def head(self) -> int:
         """The newest committed timestamp."""
         return self._engine.head
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, by the wall clock."""
+        return self._clock.now_ns() / 1e9
 
     @property
     def log(self) -> WriteLog:
@@ -298,12 +311,9 @@ class Application:
             raise BadRequest("HeaderParseFailure", "The identity to act as must be an object")
         return Identity.from_attributes(attributes, acting_as=True)
 
-    def identify_user(self, token: str) -> Identity:
-        """Who a token names. Raises Unauthenticated: no provider can be configured yet."""
-        del token
-        raise Unauthenticated(
-            "NoAuthProvider", "No auth provider found matching the given token. Check functions/auth_config.py"
-        )
+    async def identify_user(self, token: str) -> Verified:
+        """Who a token names; see Authenticator.identify."""
+        return await self._authenticator.identify(token)
 
     def submit_mutation(
         self,

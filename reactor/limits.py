@@ -81,6 +81,16 @@ class Limits:
     ping_interval: float = 15.0
     connect_wait: float = 10.0  # from the upgrade to Connect
 
+    # tokens and the keys they are verified with (reference §4.10)
+    token_size: int = 16_384  # characters of a token
+    token_leeway: float = 5.0  # by which clocks of issuers may differ from ours
+    token_lifetime: float = 366 * 86_400.0  # longest from `iat` to `exp`; Convex has none
+    keys_age: float = 600.0  # keys are fetched again after this: how late a withdrawn key is noticed
+    keys_age_offline: float = 3600.0  # … unless the issuer cannot be reached
+    keys_refetch: float = 30.0  # an unknown key name makes us look again no sooner, nor does a failed fetch
+    keys_wait: float = 5.0  # for an issuer's answer, all of it
+    keys_size: int = 65_536  # bytes of an issuer's answer
+
     # HTTP routes (reference §2.5)
     http_request: int = 20 << 20  # a request's body → 413
     http_response: int = 20 << 20  # a response's body → HttpResponseTooLarge

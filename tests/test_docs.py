@@ -14,6 +14,7 @@ from typer.main import get_command
 
 import codegen
 from codegen import typescript
+from reactor.auth.identity import Identity
 from reactor.cli.main import app
 from reactor.cli.settings import ProjectSettings
 from reactor.limits import DEFAULT_LIMITS
@@ -135,6 +136,19 @@ def test_the_readmes_react_component_type_checks(tmp_path: Path, compiler: Compi
     (snippet,) = snippets(README, "tsx")
     compiler.write({"Chat.tsx": snippet})
     assert compiler.errors() == ""
+
+
+def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLERK_JWT_ISSUER_DOMAIN", "https://pixorly.clerk.accounts.dev")
+    oidc, custom, me = snippets((ROOT / "docs" / "auth.md").read_text(), "python")
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "me.py").write_text(me)
+    for snippet in (oidc, custom):
+        (tmp_path / "functions" / "auth_config.py").write_text(snippet)
+        with TestBackend(tmp_path) as backend:
+            assert len(backend.bundle.manifest.auth) == 1
+            ann = Identity.from_attributes({"issuer": "x", "subject": "ann"})
+            assert backend.query("me:greeting", identity=ann) == "Hello, ann"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

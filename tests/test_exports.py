@@ -20,6 +20,7 @@ def test_every_listed_name_exists_and_every_public_name_is_listed() -> None:
         "engine",
         "scheduler",
         "deploy",
+        "issuers",
         "application",
         "server",
         "asgi",

@@ -38,7 +38,7 @@ class Identity:
         left out; keys that are no standard attribute are custom claims. Raises InvalidValue, naming the attribute.
         """
         present = {name: value for name, value in attributes.items() if value is not None}
-        for name, expected in _STANDARD_TYPES.items():
+        for name, expected in STANDARD_TYPES.items():
             value = present.get(name)
             if value is not None and not isinstance(value, expected):
                 wanted = "a boolean" if expected is bool else "a string"
@@ -122,7 +122,7 @@ class UserIdentity:
 
 
 _PYTHON_NAMES = {wire_name(each.name): each.name for each in fields(UserIdentity) if each.name != "claims"}
-_STANDARD_TYPES = {name: bool if name.endswith("Verified") else str for name in _PYTHON_NAMES}
+STANDARD_TYPES = {name: bool if name.endswith("Verified") else str for name in _PYTHON_NAMES}
 
 
 def _names_of(attributes: Mapping[str, Any]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, ReactorError, SchemaViolation
+from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import run_server
 from reactor.server.listening import Address
@@ -46,6 +47,7 @@ class HostOptions:
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
     types: bool = True  # write functions/_generated
+    private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
 
 
 _LOOK = 0.2  # seconds between looks whether a variable was set, while code that may want one is waited for
@@ -71,6 +73,7 @@ class Host:
             limits=options.limits,
             redact=not options.dev,
             origins=_origins(options),
+            reach=Reach(private=options.dev, hosts=options.private_hosts),
         )
 
     async def serve(self) -> None:

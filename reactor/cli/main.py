@@ -96,11 +96,20 @@ def dev(
 def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
     """Serve this project as it is now; clients are not told what went wrong inside a function."""
     root = project_root()
-    limits = ProjectSettings.read(root).limits
+    settings = ProjectSettings.read(root)
+    options = HostOptions(
+        root,
+        absolute(data),
+        host,
+        port,
+        _site_port(site_port, port),
+        site_port is not None,
+        settings.limits,
+        dev=False,
+        private_hosts=settings.private_hosts,
+    )
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.INFO)
-    site = _site_port(site_port, port)
-    options = HostOptions(root, absolute(data), host, port, site, site_port is not None, limits, dev=False)
     run_to_end(Host(options, terminal).serve(), interrupted=0)
 
 

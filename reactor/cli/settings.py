@@ -23,6 +23,7 @@ class ProjectSettings:
 
     wire_names: str = "camelCase"
     limits: Limits = DEFAULT_LIMITS
+    private_hosts: tuple[str, ...] = ()  # hosts of private networks that `reactor serve` may fetch from
 
     @classmethod
     def read(cls, root: Path) -> ProjectSettings:
@@ -44,7 +45,10 @@ class ProjectSettings:
         if wire_names not in WIRE_NAMES:
             allowed = " or ".join(f'"{name}"' for name in WIRE_NAMES)
             raise DefinitionError(f"{FILE_NAME}: `tool.reactor.wire_names` must be {allowed}, not {wire_names!r}.")
-        return cls(wire_names=wire_names, limits=_limits(table.get("limits", {})))
+        hosts = table.get("private_hosts", [])
+        if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
+            raise DefinitionError(f"{FILE_NAME}: `tool.reactor.private_hosts` must be a list of hosts, not {hosts!r}.")
+        return cls(wire_names=wire_names, limits=_limits(table.get("limits", {})), private_hosts=tuple(hosts))
 
 
 def _limits(table: Any) -> Limits:

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from reactor.auth import provider
+from reactor.auth.provider import Provider
 from reactor.definitions.kinds import Concurrency, Kind, Visibility
 from reactor.values.validator import ObjectV, Validator, from_export, to_export
 from reactor.values.value import Value, decode, encode
@@ -75,12 +77,14 @@ class Manifest:
     tables: tuple[TableManifest, ...] = ()
     routes: tuple[RouteManifest, ...] | None = None  # in the order declared; None without a router in functions/http.py
     crons: tuple[CronManifest, ...] = ()
+    auth: tuple[Provider, ...] = ()  # in the order in which they are asked
 
     def to_bytes(self) -> bytes:
         """The JSON text that `from_bytes` reads."""
         tree = {
             "functions": [_function_tree(each) for each in self.functions],
             "tables": [_table_tree(each) for each in self.tables],
+            "auth": [provider.to_tree(each) for each in self.auth],
             "routes": None if self.routes is None else [[r.method, r.path, r.is_prefix] for r in self.routes],
             "crons": [_cron_tree(each) for each in self.crons],
         }
@@ -96,6 +100,7 @@ class Manifest:
             tuple(map(_table, tree["tables"])),
             routes,
             tuple(map(_cron, tree["crons"])),
+            tuple(map(provider.from_tree, tree["auth"])),
         )
 
 

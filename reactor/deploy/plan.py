@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reactor.auth.provider import Provider
 from reactor.definitions.manifest import CronManifest, FunctionManifest, Manifest, TableManifest
 from reactor.values.validator import AnyV, ObjectV, Validator, render_validator
 
@@ -21,7 +22,7 @@ class Change:
     """One thing that is added, removed or changed."""
 
     sign: str  # "+", "-" or "~"
-    what: str  # "table", "index", "field", "query", "mutation", "action", "route" or "cron"
+    what: str  # "table", "index", "field", "query", "mutation", "action", "route", "cron" or "auth provider"
     name: str  # as the developer writes it: `users`, `users.by_email`, `users:create`
     notes: tuple[str, ...] = ()  # what about it, a clause each
 
@@ -48,6 +49,7 @@ class DeployPlan:
                 *_function_changes(*functions),
                 *_route_changes(*routes),
                 *_cron_changes(*crons),
+                *_auth_changes(old.auth, new.auth),
             )
         )
 
@@ -203,3 +205,12 @@ def _rendered(validator: Validator | None) -> str:
     if isinstance(validator, ObjectV) and validator.table is not None:
         return f"a document of {validator.table}"
     return render_validator(validator if validator is not None else AnyV())
+
+
+# ── who may sign tokens ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _auth_changes(old: Sequence[Provider], new: Sequence[Provider]) -> Iterator[Change]:
+    """Keys and algorithms are not named: a provider that changes is one that goes and one that comes."""
+    yield from (Change("-", "auth provider", str(each)) for each in old if each not in new)
+    yield from (Change("+", "auth provider", str(each)) for each in new if each not in old)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from os import urandom
 from types import ModuleType
 
+from reactor.auth.provider import Provider
+from reactor.definitions import auth_config
 from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.http import HttpRoute, HttpRouter
@@ -34,6 +36,7 @@ class Bundle:
     importer: ProjectImporter
     crons: tuple[CronManifest, ...] = ()
     routes: RouteTable[HttpRoute] | None = None  # of functions/http.py; None when it has no router
+    auth: tuple[Provider, ...] = ()  # of functions/auth_config.py
     warnings: tuple[str, ...] = ()  # sentences for the developer
     asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
     built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
@@ -44,7 +47,7 @@ class Bundle:
         """What may be known of it outside of this process."""
         functions = tuple(definition.manifest for definition in self.functions)
         routes = None if self.routes is None else tuple(route.manifest for route in self.routes.routes)
-        return Manifest(functions, self.schema.manifest, routes, self.crons)
+        return Manifest(functions, self.schema.manifest, routes, self.crons, self.auth)
 
     def unload(self) -> None:
         """Take its modules and its importer out of the interpreter. What was loaded keeps working."""
@@ -75,6 +78,7 @@ def bundle_of(
         modules=modules,
         importer=importer,
         crons=crons_of(modules, functions),
+        auth=auth_config.providers_of(modules.get(auth_config.MODULE)),
         routes=_routes(modules.get("http")),
         warnings=tuple(_warnings(modules)),
         asked=frozenset(environment.asked),

@@ -23,8 +23,9 @@ class Caller:
     admin: bool = False
 
 
-def caller_of(request: Request, verbs: Verbs) -> Caller:
-    """Raises BadRequest for a header that cannot be read, Unauthenticated for a credential that does not hold.
+async def caller_of(request: Request, verbs: Verbs) -> Caller:
+    """Raises BadRequest for a header that cannot be read, Unauthenticated for a credential that does not hold,
+    Overloaded when that cannot be told just now.
 
     A request without one is nobody's, and may call public functions.
     """
@@ -37,7 +38,7 @@ def caller_of(request: Request, verbs: Verbs) -> Caller:
     scheme, _, credential = header.partition(" ")
     match scheme.lower():
         case "bearer":
-            return Caller(verbs.identify_user(credential.strip()))
+            return Caller((await verbs.identify_user(credential.strip())).identity)
         case "convex":
             return _admin(credential.strip(), verbs)
         case _:

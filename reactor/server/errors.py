@@ -38,6 +38,7 @@ _CLOSE_CODES = {
     "BaseVersionMismatch": 1008,
     "InvalidQuerySet": 1008,
     "AuthError": 1008,
+    "TokenExpired": 1008,
     "Unauthorized": 1008,
     "NoConnect": 1008,
     "TooManyFragments": 1008,
@@ -48,6 +49,7 @@ _CLOSE_CODES = {
     "TooManyInflightActionsForSingleClient": 1013,
     "TooManyConcurrentRequests": 1013,
     "ExpiredInQueue": 1013,
+    "AuthProviderDiscoveryFailed": 1013,
 }
 
 

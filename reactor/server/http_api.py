@@ -97,7 +97,7 @@ class HttpApi:
             try:
                 body = b"" if request.method == "GET" else await read_body(request, self._most)
                 call = reader(request, body)
-                caller = caller_of(request, self._verbs)
+                caller = await caller_of(request, self._verbs)
                 outcome = await verb(call.path, call.args, caller.identity, internal=caller.admin)
                 return self._answer(outcome, call.spell, self._request_id(request, outcome))
             except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors

@@ -60,7 +60,7 @@ class HttpRoutes:
         with self._bodies.one() as count:
             try:
                 body = await read_body(request, self._limits.http_request, count)
-                identity = self._identity(request)
+                identity = await self._identity(request)
                 name = f"{found.route.method} {found.route.pattern.text}"
                 exchange = self._verbs.open_http(name, _whole(request, path, body), identity)
             except (CallerError, Overloaded) as error:
@@ -80,10 +80,10 @@ class HttpRoutes:
             self._known = manifest, None if routes is None else RouteTable.of(map(ManifestRoute.of, routes))
         return self._known[1]
 
-    def _identity(self, request: Request) -> Identity | None:
+    async def _identity(self, request: Request) -> Identity | None:
         """Nobody for a credential that is not ours: the header may be meant for the route."""
         try:
-            return caller_of(request, self._verbs).identity
+            return (await caller_of(request, self._verbs)).identity
         except CallerError:
             return None
 

@@ -56,7 +56,7 @@ class OperatorApi:
     def _endpoint(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             try:
-                if not caller_of(request, self._verbs).admin:
+                if not (await caller_of(request, self._verbs)).admin:
                     raise Forbidden("BadDeployKey", "This needs the admin key of the server")
                 return await answer(request)
             except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors

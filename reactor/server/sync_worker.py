@@ -5,7 +5,8 @@ the log's head. Else it is looked for forward (the newest run, if nothing met th
 before the first result that ended, if the newer ones already held then). If neither is found a few times in a row,
 because commits keep coming, the whole set is run as a *gang* in one snapshot, which has one by construction.
 
-Everything here is synchronous, on the event loop; only actions are awaited, in tasks of the application.
+Everything here is synchronous, on the event loop, but for what is awaited in tasks: actions in the application's, the
+check of a token in one of the worker's own, while the session lets later messages wait.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import assert_never
 
 from reactor.application import Application
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import Verified
 from reactor.errors import BadRequest, CallerError, InvalidValue, Overloaded
 from reactor.execution.frames import Outcome
-from reactor.server.errors import close_code
+from reactor.server.errors import INTERNAL, close_code
 from reactor.server.heartbeat import Heartbeat
 from reactor.server.socket import Socket
 from reactor.subscriptions.subscription import Observation, QueryKey, Subscription
@@ -40,7 +42,9 @@ from reactor.sync.messages import (
     ActionFailed,
     ActionSucceeded,
     AuthenticateAdmin,
+    AuthenticateNone,
     AuthenticateUser,
+    ClientMessage,
     MutationFailed,
     MutationSucceeded,
     QueryRemoved,
@@ -50,6 +54,7 @@ from reactor.sync.session import (
     CheckObserved,
     Close,
     Effect,
+    ExpiresAt,
     RunAction,
     RunMutation,
     SyncedQuery,
@@ -61,6 +66,7 @@ from reactor.sync.session import (
 )
 
 PING_FRAME = ws_frame(PING)
+LONGEST_SLEEP = 86_400.0  # seconds: a timer counts on while the wall clock is set, so it looks once a day
 PATIENCE = 3  # refreshes that found no common timestamp before the whole set is run in one snapshot
 
 _log = logging.getLogger("reactor.sync")
@@ -91,6 +97,7 @@ class SyncWorker:
         "_application",
         "_blocked",
         "_client",
+        "_expiry",
         "_gang",
         "_heartbeat",
         "_loop",
@@ -98,6 +105,7 @@ class SyncWorker:
         "_mutations",
         "_session",
         "_socket",
+        "_verification",
         "_watched",
         "closing",
         "said_at",
@@ -117,6 +125,8 @@ class SyncWorker:
         self._misses = 0  # refreshes in a row that found no common timestamp; 0 after each Transition
         self._gang = False  # a gang of ours is queued or running
         self._blocked = False  # a refresh is due once the socket is clear
+        self._verification: asyncio.Task[None] | None = None  # of the token being checked; the last one after that
+        self._expiry: asyncio.TimerHandle | None = None  # set while the identity has an end
         self.closing = False  # close was asked for; nothing is written any more
         heartbeat.add(self)
 
@@ -130,7 +140,8 @@ class SyncWorker:
     def receive(self, text: str | bytes) -> None:
         """One text frame."""
         try:
-            effects = self._session.receive(parse(text))
+            message = parse(text)
+            effects = self._session.expired() if self._comes_late(message) else self._session.receive(message)
         except BadRequest as error:
             effects = self._session.bad_message(error.code, error.message)
         self._carry_out(effects)
@@ -152,6 +163,9 @@ class SyncWorker:
         """The socket is gone. Mutations under way still run; nobody is told."""
         self.closing = True
         self._heartbeat.remove(self)
+        self._await_expiry(None)
+        if self._verification is not None:
+            self._verification.cancel()
         self._session.closed()
         for watched in self._watched.values():
             self._application.unwatch(watched)
@@ -177,6 +191,8 @@ class SyncWorker:
                     self._run_action(effect)
                 case Verify(credential):
                     self._verify(credential)
+                case ExpiresAt(at):
+                    self._await_expiry(at)
                 case CheckObserved(ts):
                     self._check_observed(ts)
                 case Tell(message):
@@ -257,26 +273,76 @@ class SyncWorker:
         self._session.responded(self._application.head)
         self.touch()
 
-    def _verify(self, credential: AuthenticateUser | AuthenticateAdmin) -> None:
-        admin = isinstance(credential, AuthenticateAdmin)
-        try:
-            identity: Identity | None
-            if isinstance(credential, AuthenticateAdmin):
-                identity = self._application.identify_admin(credential.key, credential.acting_as)
-            else:
-                identity = self._application.identify_user(credential.token)
-        except CallerError as error:
-            self._carry_out(self._session.refused(error.message))
-        except InvalidValue as error:
-            self._carry_out(self._session.refused(str(error)))
-        else:
-            self._carry_out(self._session.identified(identity, admin=admin))
-
     def _check_observed(self, ts: int) -> None:
         self._session.observed(ts)
         if ts > self._application.head and not self._application.reach(ts, self):
             _log.warning("a client has seen a state %d ns ahead of the log: its socket is closed", ts)
             self._close("InternalServerError")
+
+    # ── identity ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _verify(self, credential: AuthenticateUser | AuthenticateAdmin) -> None:
+        if isinstance(credential, AuthenticateUser):
+            self._verification = self._loop.create_task(self._verify_token(credential.token))
+            return
+        try:
+            identity = self._application.identify_admin(credential.key, credential.acting_as)
+        except CallerError as error:
+            self._carry_out(self._session.refused(error.message))
+        except InvalidValue as error:
+            self._carry_out(self._session.refused(str(error)))
+        else:
+            self._carry_out(self._session.identified(identity, admin=True))
+
+    async def _verify_token(self, token: str) -> None:
+        """Decide and go on with what waited. An issuer that cannot be reached is no reason to sign anybody out: the
+        socket is closed as in any trouble that passes, and the client comes back with its token.
+        """
+        try:
+            found = await self._decide(token)
+            if isinstance(found, Verified):
+                self._carry_out(self._session.identified(found.identity, expires=found.expires))
+            else:
+                self._carry_out(self._session.refused(found))
+            if self._session.owes:
+                self.touch()
+        except Overloaded as error:
+            self._close(error.code)
+        except Exception:  # noqa: BLE001 whatever it is: this socket pays, no other
+            _log.exception("a token could not be checked")
+            self._close(INTERNAL)
+
+    async def _decide(self, token: str) -> Verified | str:
+        """Who it is, or why not."""
+        try:
+            return await self._application.identify_user(token)
+        except CallerError as error:
+            return error.message
+
+    def _comes_late(self, message: ClientMessage) -> bool:
+        """Whether the identity ended before this message, which neither brings the next one nor waits for it."""
+        if not self._session.ready or not self._has_expired():
+            return False
+        return not isinstance(message, AuthenticateUser | AuthenticateAdmin | AuthenticateNone)
+
+    def _has_expired(self) -> bool:
+        expires = self._session.expires
+        return expires is not None and self._application.now >= expires
+
+    def _await_expiry(self, at: float | None) -> None:
+        """Look again at that time; at no time if None."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if at is not None:
+            left = at - self._application.now
+            self._expiry = self._loop.call_later(min(max(left, 0.0), LONGEST_SLEEP), self._look_at_expiry)
+
+    def _look_at_expiry(self) -> None:
+        if self._has_expired():
+            self._carry_out(self._session.expired())
+        else:
+            self._await_expiry(self._session.expires)
 
     # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -287,10 +353,7 @@ class SyncWorker:
     def refresh(self, cache: FrameCache) -> None:
         """Make a Transition, if there is something to tell and a timestamp at which all of it is true."""
         session = self._session
-        if self.closing or not session.ready:
-            return
-        if not self._socket.clear:
-            self._blocked = True
+        if not self._may_tell():
             return
         settled = True
         changed: list[tuple[SyncedQuery, Observation]] = []
@@ -311,14 +374,21 @@ class SyncWorker:
             return
         self._transition(ts, changed, cache)
 
+    def _may_tell(self) -> bool:
+        """Whether a Transition may go out now; if only the socket is in the way, it is due once that is clear."""
+        if self.closing or not self._session.ready:
+            return False
+        if self._has_expired():
+            self._carry_out(self._session.expired())
+            return False
+        self._blocked = not self._socket.clear
+        return not self._blocked
+
     def aligned(self, ts: int, seen: dict[Subscription, Observation], cache: FrameCache) -> None:
         """The gang asked for was run: all of `seen` is true at `ts`."""
         self._gang = False
         session = self._session
-        if self.closing or not session.ready:
-            return
-        if not self._socket.clear:
-            self._blocked = True
+        if not self._may_tell():
             return
         pairs = [(watched.query, seen.get(watched.subscription)) for watched in self._watched.values()]
         if ts < max(session.floor, session.sent.ts) or any(observation is None for _, observation in pairs):

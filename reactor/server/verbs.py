@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import Verified
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
 from reactor.engine.call_log import Stretch
@@ -58,8 +59,8 @@ class Verbs(Protocol):
         """
         ...
 
-    def identify_user(self, token: str) -> Identity:
-        """Who a JWT names. Raises Unauthenticated."""
+    async def identify_user(self, token: str) -> Verified:
+        """Who a JWT names, and until when. Raises Unauthenticated; Overloaded when its issuer cannot be reached."""
         ...
 
     def request_name(self, call: int) -> str:

@@ -11,8 +11,10 @@ A socket carries one ordered stream of client messages. `receive` applies each t
     CONNECTED    ModifyQuerySet (base = current)     CONNECTED     Unwatch…, Watch…
     CONNECTED    Mutation / Action                   CONNECTED     RunMutation / RunAction
     CONNECTED    Authenticate (base = current)       VERIFYING     Verify
+    CONNECTED    expired()                           CLOSED        Tell(AuthError), Close
     VERIFYING    any message                         VERIFYING     none: it waits its turn
-    VERIFYING    identified(identity)                CONNECTED     Rewatch, then those of the messages that waited
+    VERIFYING    identified(identity)                CONNECTED     Rewatch, ExpiresAt, then those of messages that waited
+    VERIFYING    expired()                           VERIFYING     none: the credential being decided replaces what expired
     VERIFYING    refused(text)                       CLOSED        Tell(AuthError), Close
     any          illegal message                     CLOSED        Tell(FatalError), Close
     CLOSED       any                                 CLOSED        none
@@ -34,6 +36,7 @@ from enum import Enum
 from typing import assert_never
 
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import EXPIRED
 from reactor.sync.messages import (
     Action,
     Add,
@@ -124,6 +127,13 @@ class RunAction:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpiresAt:
+    """The identity holds until then, in seconds since the epoch (None: for good). Report `expired` once that is past."""
+
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Send the message now."""
 
@@ -137,7 +147,7 @@ class Close:
     code: str
 
 
-Effect = CheckObserved | Watch | Unwatch | Verify | RunMutation | RunAction | Tell | Close
+Effect = CheckObserved | Watch | Unwatch | Verify | RunMutation | RunAction | Tell | Close | ExpiresAt
 
 
 class SyncSession:
@@ -147,6 +157,7 @@ class SyncSession:
         "_inbox",
         "admin",
         "connection_count",
+        "expires",
         "floor",
         "identity",
         "identity_version",
@@ -167,6 +178,7 @@ class SyncSession:
         self.query_set = 0  # set by ModifyQuerySet
         self.identity: Identity | None = None  # set by identified and AuthenticateNone
         self.admin = False  # set with identity: an operator's socket reaches internal functions
+        self.expires: float | None = None  # set with identity: when it ends, seconds since the epoch
         self.identity_version = 0  # +1 by each Authenticate that holds
         self.sent = StateVersion.START  # end of the last Transition, set by advance
         self.removed: list[int] = []  # query ids whose removal the next Transition tells; emptied by advance
@@ -211,13 +223,17 @@ class SyncSession:
 
     # ── what the worker reports ──────────────────────────────────────────────────────────────────────────────────────
 
-    def identified(self, identity: Identity | None, *, admin: bool = False) -> list[Effect]:
-        """The credential holds, an operator's if `admin`: every query runs again as this identity, then the messages that waited count."""
+    def identified(
+        self, identity: Identity | None, *, admin: bool = False, expires: float | None = None
+    ) -> list[Effect]:
+        """The credential holds, an operator's if `admin`: every query runs again as this identity, then the messages
+        that waited count. It ends at `expires` (seconds since the epoch).
+        """
         if self.state is State.CLOSED:
             return []
         assert self.state is State.VERIFYING
         self.state = State.CONNECTED
-        effects = self._become(identity, admin)
+        effects = self._become(identity, admin, expires)
         while self._inbox and self.state is State.CONNECTED:
             effects += self.receive(self._inbox.popleft())
         return effects
@@ -228,6 +244,13 @@ class SyncSession:
             return []
         self.state = State.CLOSED
         return [Tell(AuthError(text, self.sent.identity, update_attempted=True)), Close("AuthError")]
+
+    def expired(self) -> list[Effect]:
+        """The identity in use has ended. While the next one is being decided it hardly matters: nothing goes out then."""
+        if self.state is not State.CONNECTED:
+            return []
+        self.state = State.CLOSED
+        return [Tell(AuthError(EXPIRED, self.sent.identity, update_attempted=False)), Close("TokenExpired")]
 
     def responded(self, ts: int) -> None:
         """A mutation's or action's response was written: the next Transition is owed and is not before `ts`."""
@@ -317,11 +340,11 @@ class SyncSession:
                 f"Base identity version {message.base_version} doesn't match the current one {self.identity_version}",
             )
         if isinstance(message, AuthenticateNone):
-            return self._become(None, admin=False)
+            return self._become(None, admin=False, expires=None)
         self.state = State.VERIFYING
         return [Verify(message)]
 
-    def _become(self, identity: Identity | None, admin: bool) -> list[Effect]:
+    def _become(self, identity: Identity | None, admin: bool, expires: float | None) -> list[Effect]:
         self.identity = identity
         self.admin = admin
         self.identity_version += 1
@@ -329,6 +352,9 @@ class SyncSession:
         effects: list[Effect] = []
         for query in self.queries.values():
             effects += (Unwatch(query), Watch(query))
+        if expires != self.expires:
+            self.expires = expires
+            effects.append(ExpiresAt(expires))
         return effects
 
     def _fatal(self, code: str, text: str) -> list[Effect]:

@@ -268,6 +268,26 @@ class Client:
         """Admin auth, acting as somebody if an identity is given (JavaScript only)."""
         self._call("actAs", key=key, identity=to_tree(dict(identity)) if identity else None).result()
 
+    def sign_in(self, tokens_from: str) -> None:
+        """JavaScript, live: get tokens from this address whenever the client wants one; `signed_in` tells."""
+        self._call("setAuth", **{"from": tokens_from}).result()
+
+    def use_token(self, token: str) -> None:
+        """Be the user this token names, with no way to get another; JavaScript live: return once that is decided."""
+        self._call("useToken", token=token).result()
+
+    @property
+    def signed_in(self) -> list[bool]:
+        """What the client has told the application about its being signed in."""
+        return [event["authenticated"] for event in self._own("auth")]
+
+    def wait_until_signed_in(self, truth: bool = True, *, since: int | None = None) -> None:
+        self.driver.wait_for(
+            lambda event: self._is(event, "auth") and event["authenticated"] is truth,
+            since=self.opened if since is None else since,
+            what=f"signed in: {truth}",
+        )
+
     def sign_out(self) -> None:
         self._call("signOut").result()
 

@@ -9,24 +9,13 @@
 // our own (see lossless.py), not in the one under test.
 
 import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
-import { format } from "node:util";
+
+import { obeyLines, say, tapped } from "./telling.mjs";
 
 const require = createRequire(process.argv[2] + "/");
 const { ConvexClient, ConvexHttpClient, BaseConvexClient } = require("convex/browser");
 const { anyApi } = require("convex/server");
 const NodeWebSocket = require("ws").WebSocket;
-
-let said = 0;
-function say(message) {
-  process.stdout.write(JSON.stringify({ n: said++, ...message }) + "\n");
-}
-
-for (const level of ["debug", "log", "info", "warn", "error"]) {
-  console[level] = (...args) => say({ event: "console", level, text: format(...args) });
-}
-process.on("uncaughtException", (error) => say({ event: "console", level: "uncaught", text: String(error.stack) }));
-process.on("unhandledRejection", (error) => say({ event: "console", level: "uncaught", text: String(error.stack) }));
 
 // ── values ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -69,28 +58,6 @@ function reference(path) {
 // ── clients ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const clients = new Map(); // name → {client, subscriptions: Map(label → {read, stop})}
-
-// What passes over the socket, without the values, which may be long.
-function outline(text) {
-  const message = JSON.parse(text);
-  const { result, args, chunk, ...rest } = message;
-  if (rest.modifications) rest.modifications = rest.modifications.map(({ value, args: _args, ...kept }) => kept);
-  return { ...rest, length: text.length };
-}
-
-function tapped(Socket, name) {
-  return class extends Socket {
-    constructor(...args) {
-      super(...args);
-      this.addEventListener("message", (event) => say({ event: "wire", client: name, to: "client", message: outline(event.data) }));
-      this.addEventListener("close", (event) => say({ event: "wire", client: name, to: "client", message: { type: "close", code: event.code, reason: event.reason } }));
-    }
-    send(data) {
-      say({ event: "wire", client: name, to: "server", message: outline(data) });
-      super.send(data);
-    }
-  };
-}
 
 const OPEN = {
   live({ client: name, url, socket }) {
@@ -205,6 +172,19 @@ const DO = {
   actAs({ key, identity }, held) {
     held.client.setAdminAuth(key, identity ? decode(identity) : undefined);
   },
+  // As an application with an auth provider: `from` gives a token (JSON) each time it is asked.
+  setAuth({ client: name, from }, held) {
+    const fetchToken = async ({ forceRefreshToken }) => {
+      say({ event: "fetchToken", client: name, fresh: forceRefreshToken });
+      return await (await fetch(from)).json();
+    };
+    const told = (authenticated) => say({ event: "auth", client: name, authenticated });
+    held.client.setAuth(fetchToken, told);
+  },
+  useToken({ token }, held) {
+    if (held.client instanceof ConvexHttpClient) return held.client.setAuth(token);
+    return new Promise((confirmed) => held.client.setAuth(async () => token, confirmed)).then(() => undefined);
+  },
   signOut(_order, held) {
     (held.client instanceof ConvexClient ? held.client.client : held.client).clearAuth();
   },
@@ -231,6 +211,4 @@ async function obey(order) {
   }
 }
 
-const orders = createInterface({ input: process.stdin });
-orders.on("line", (line) => void obey(JSON.parse(line)));
-orders.on("close", () => process.exit(0));
+obeyLines(obey);

@@ -100,6 +100,12 @@ class Live:
     def actAs(self, order: Message) -> None:  # noqa: N802 (the word of driver.mjs)
         self.client.set_admin_auth(order["key"])
 
+    def useToken(self, order: Message) -> None:  # noqa: N802
+        self.client.set_auth(order["token"])
+
+    def signOut(self, order: Message) -> None:  # noqa: N802
+        self.client.clear_auth()
+
     async def close(self, order: Message) -> None:
         for task in (*self.following.values(), self.watching):
             if task is not None:
@@ -146,6 +152,12 @@ class Http:
 
     def actAs(self, order: Message) -> None:  # noqa: N802 (the word of driver.mjs)
         self.client.set_admin_auth(order["key"])
+
+    def useToken(self, order: Message) -> None:  # noqa: N802
+        self.client.set_auth(order["token"])
+
+    def signOut(self, order: Message) -> None:  # noqa: N802
+        self.client.clear_auth()
 
     def close(self, order: Message) -> None:
         pass

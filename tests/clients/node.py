@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 CONVEX = "1.48.0"
+REACT = (f"convex@{CONVEX}", "react@19.3.1", "react-dom@19.3.1", "jsdom@26.1.0")
 INSTALL_TIME = 300.0
 
 

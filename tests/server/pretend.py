@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from websockets.asyncio.client import ClientConnection, connect
 
 from reactor.auth.identity import Identity
+from reactor.auth.jwt import Verified
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
 from reactor.engine.call_log import Stretch
@@ -123,7 +124,7 @@ class PretendVerbs:
         assert isinstance(attributes, dict)
         return Identity.from_attributes(attributes, acting_as=True)
 
-    def identify_user(self, token: str) -> Identity:
+    async def identify_user(self, token: str) -> Verified:
         raise Unauthenticated("NoAuthProvider", f"No provider for a token of {len(token)} characters")
 
 

@@ -25,6 +25,7 @@ from reactor.sync.session import (
     CheckObserved,
     Close,
     Effect,
+    ExpiresAt,
     RunAction,
     RunMutation,
     State,
@@ -145,6 +146,37 @@ def test_a_refused_credential_is_told_with_the_version_last_sent_and_closes() ->
     assert told == Tell(AuthError("no", 0, update_attempted=True))
     assert close == Close("AuthError")
     assert session.receive(add(1)) == []
+
+
+def test_an_identity_has_an_end_which_the_worker_is_told() -> None:
+    session = connected()
+    session.receive(AuthenticateUser(0, "t"))
+    assert session.identified(ALICE, expires=50.0) == [ExpiresAt(50.0)]
+    assert session.expires == 50.0
+    session.receive(AuthenticateUser(1, "u"))
+    assert session.identified(ALICE, expires=90.0) == [ExpiresAt(90.0)]
+    assert session.receive(AuthenticateNone(2)) == [ExpiresAt(None)]
+
+
+def test_an_expired_identity_is_told_and_closes_without_an_update_attempted() -> None:
+    """Reference §1.12: clients waiting for another token to be confirmed ignore it by that flag."""
+    session = connected()
+    session.receive(AuthenticateUser(0, "t"))
+    session.identified(ALICE, expires=50.0)
+    session.advance(session.end_version(100))
+    told, close = session.expired()
+    assert told == Tell(AuthError("Convex token identity expired", 1, update_attempted=False))
+    assert close == Close("TokenExpired")
+    assert session.expired() == []
+
+
+def test_nothing_expires_while_the_next_credential_is_being_decided() -> None:
+    session = connected()
+    session.receive(AuthenticateUser(0, "t"))
+    session.identified(ALICE, expires=50.0)
+    session.receive(AuthenticateUser(1, "u"))
+    assert session.expired() == []
+    assert session.identified(ALICE, expires=90.0) == [ExpiresAt(90.0)]
 
 
 def test_responses_hold_the_next_transition_to_their_timestamp() -> None:

@@ -1,5 +1,6 @@
 """What must type-check, with the types that come out."""
 
+import os
 from datetime import datetime
 from typing import Any, assert_type
 
@@ -8,10 +9,13 @@ from models import Image, Job, Timestamped, User
 
 from reactor import (
     ActionCtx,
+    AuthConfig,
+    CustomJwt,
     Id,
     IndexRange,
     Int64,
     MutationCtx,
+    Oidc,
     Page,
     PaginationOpts,
     QueryCtx,
@@ -81,3 +85,12 @@ def touched(document: Timestamped) -> datetime:
 def kept(document: User, big: Int64) -> int:
     touched(document)
     return big + 1
+
+
+auth = AuthConfig(
+    providers=[
+        Oidc(domain=os.environ["DOMAIN"], application_id="convex"),
+        CustomJwt(issuer="https://accounts.example", jwks="https://accounts.example/keys", algorithm="ES256"),
+    ]
+)
+one_kind = AuthConfig(providers=[Oidc(domain=os.environ["DOMAIN"], application_id=name) for name in ("web", "mobile")])

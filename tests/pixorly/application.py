@@ -31,6 +31,7 @@ class Pixorly:
         self.data = data
         self._numbers = itertools.count(1)
         self.backend = TestBackend(ROOT, data=data, clock=self.clock)
+        self.backend.run_due()  # the crons have been at it once, and come again when the clock is turned
 
     def close(self) -> None:
         self.backend.close()
@@ -54,7 +55,7 @@ class Pixorly:
 
     def lose_the_due(self) -> None:
         """What is due begins, and the server dies in it; the next one writes down that it was interrupted."""
-        while (job := self.backend._next_due()) is not None:
+        while (job := self.backend._next_job()) is not None and job["scheduledTime"] <= self.clock.now_ns() / 1e6:
             self.backend._system("mutation", "scheduler:claim", {"id": job["_id"]})
         assert self.backend._system("mutation", "scheduler:sweep", {}) > 0
 

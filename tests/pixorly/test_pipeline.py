@@ -290,6 +290,18 @@ def test_a_job_whose_action_died_gets_another_one(pixorly: Pixorly, world: World
     assert (ada.job(job_id)["status"], ada.user["credits"]) == ("completed", 99)
 
 
+def test_nobody_has_to_call_the_sweeps(pixorly: Pixorly, world: World, ada: Browser) -> None:
+    first = ada.order()
+    run(pixorly)
+    ada.mutation("images:deleteImage", imageId=ada.job(first)["imageIds"][0])
+    second = ada.order()
+    pixorly.lose_the_due()
+    pixorly.begin(second)
+    pixorly.backend.advance(dt.timedelta(minutes=5))
+    assert ada.job(second)["status"] == "completed"
+    assert world.store.keys("images") == [images_of(ada, second)[0]["s3Key"]]
+
+
 def test_a_job_whose_actions_always_die_fails_and_is_given_back(pixorly: Pixorly, world: World, ada: Browser) -> None:
     job_id = ada.order()
     for delay in (2, 4, 8, 16):

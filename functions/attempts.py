@@ -60,7 +60,7 @@ def begin_attempt(ctx: MutationCtx, job_id: Id[GenerationJob], attempt: int) -> 
     if job is None or user is None or job.status != "pending" or job.retry_count != attempt:
         return None
     generations.move(ctx, job, "processing")
-    if attempt == 0:
+    if job.started_at is None:
         generations.tell(ctx, job, "generation.started")
     return Attempt(job=job, clerk_id=user.clerk_id, image_ids=[image.id for image in generations.images_of(ctx, job)])
 

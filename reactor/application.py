@@ -223,6 +223,18 @@ class Application:
         """Run a query at the head."""
         return await self._engine.query(path, args, _key(identity), internal=internal)
 
+    async def call_query_at(
+        self, path: str, args: bytes, identity: Identity | None, ts: int, *, internal: bool = False
+    ) -> Outcome:
+        """Run a query as of a past timestamp. Raises OutOfRetention when its data has changed since."""
+        return await self._engine.query_at(path, args, _key(identity), ts, internal=internal)
+
+    async def call_queries(
+        self, calls: Sequence[tuple[str, bytes]], identity: Identity | None, *, internal: bool = False
+    ) -> Sequence[Outcome]:
+        """Run queries, given as path and arguments, in one snapshot."""
+        return await self._engine.query_all(calls, _key(identity), internal=internal)
+
     async def call_mutation(
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome:

@@ -18,6 +18,7 @@
     │   └── DefinitionError         schema.py or functions/ cannot be loaded as written
     ├── CallerError                 a client's mistake; `code` is the short code clients see
     │   ├── BadRequest, Unauthenticated, Forbidden, NotFound
+    │   ├── OutOfRetention          a state of the past that cannot be shown (any more)
     ├── Overloaded                  refused before anything happened; carries `retry_after`
     ├── StorageError                the data file cannot be used as asked
     │   ├── StorageLocked           another server or writer holds it
@@ -215,6 +216,15 @@ class NotFound(CallerError):
     """The thing named is not there."""
 
     tag = "NotFound"
+
+
+class OutOfRetention(CallerError):
+    """A state of the past was asked for that cannot be shown (any more). Asking again does not help; a newer one does."""
+
+    tag = "OutOfRetention"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(self.tag, message)
 
 
 class Overloaded(ReactorError):

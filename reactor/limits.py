@@ -96,7 +96,7 @@ class Limits:
     http_response: int = 20 << 20  # a response's body → HttpResponseTooLarge
     http_window: int = 1 << 20  # of a response on its way to a slow client; its handler waits above this
     http_stall: float = 30.0  # a client that takes nothing of a response for so long is cut
-    http_bodies: int = 256 << 20  # request bodies held at once, of all routes → 503
+    http_bodies: int = 256 << 20  # request bodies a listener holds at once → 503
 
     # memory of what happened
     write_log_bytes: int = 64 << 20

@@ -138,6 +138,17 @@ def test_the_readmes_react_component_type_checks(tmp_path: Path, compiler: Compi
     assert compiler.errors() == ""
 
 
+def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None:
+    for snippet in snippets((ROOT / "docs" / "http-routes.md").read_text(), "python"):
+        name = re.match(r"# (\S+)", snippet)
+        assert name, snippet
+        (tmp_path / name[1]).parent.mkdir(exist_ok=True)
+        (tmp_path / name[1]).write_text(snippet)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_http.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+
+
 def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLERK_JWT_ISSUER_DOMAIN", "https://pixorly.clerk.accounts.dev")
     oidc, custom, me = snippets((ROOT / "docs" / "auth.md").read_text(), "python")

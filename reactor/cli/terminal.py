@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.markup import escape
+from rich.text import Text
 from typing_extensions import override
 
 from reactor.definitions.manifest import Manifest
@@ -25,7 +27,7 @@ class Terminal:
 
     def log_from(self, name: str, level: int) -> None:
         """Show the records of a logger from now on."""
-        handler = RichHandler(console=self._console, show_path=False, log_time_format="%H:%M:%S")
+        handler = _EventHandler(self._console)
         handler.setFormatter(_EventFormatter())
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -74,6 +76,27 @@ class Terminal:
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else str(path)
+
+
+class _EventHandler(logging.Handler):
+    """One line a record: never wrapped, because looking for places to break a long word takes seconds, and these are
+    the event loop's."""
+
+    _styles = MappingProxyType({"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"})
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            moment = time.strftime("%H:%M:%S", time.localtime(record.created))
+            level = (f"{record.levelname:<8}", self._styles.get(record.levelname, ""))
+            text = Text.assemble((moment, "dim"), " ", level, " ", self.format(record))
+            self._console.print(text, soft_wrap=True)
+        except Exception:  # noqa: BLE001  # as logging does: a record that cannot be shown ends nothing
+            self.handleError(record)
 
 
 class _EventFormatter(logging.Formatter):

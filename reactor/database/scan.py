@@ -100,6 +100,26 @@ class Scan(Iterator[Stored]):
             reading.usage.count_read(len(row.data))
             return Stored(row.id, self._table.name, row.creation_time, row.data)
 
+    def all(self) -> list[ScanRow]:
+        """Every document there is, at once: what iterating over a fresh scan gives when nobody writes meanwhile."""
+        assert self._writes == -1, "the scan has begun"
+        found: list[ScanRow] = []
+        if self._left == 0 or self._table is None or self._trace is None:
+            return found
+        self._begin_or_refresh()
+        usage = self._reading.usage
+        while self._left != 0 and not self._short:
+            self._fetch()
+            rows = self._chunk if self._left < 0 else self._chunk[: self._left]
+            if rows:
+                self._left -= len(rows) if self._left > 0 else 0
+                self.position = self._trace.last = rows[-1].key
+                usage.count_reads(len(rows), sum([len(row.data) for row in rows]))
+                found += rows
+        if self._left != 0:
+            self._finish()
+        return found
+
     def _begin_or_refresh(self) -> None:
         """Before the first fetch, and again whenever the call has written: what was fetched may be stale."""
         reading = self._reading

@@ -50,7 +50,11 @@ class Usage:
 
     def count_read(self, size: int) -> None:
         """One more document was read."""
-        self.documents_read += 1
+        self.count_reads(1, size)
+
+    def count_reads(self, documents: int, size: int) -> None:
+        """So many more documents were read, of this size together."""
+        self.documents_read += documents
         self.bytes_read += size
         limits = self.limits
         if self.documents_read > limits.documents_read:

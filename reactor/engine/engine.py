@@ -26,7 +26,8 @@ from reactor.clock import Clock
 from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
-from reactor.errors import Overloaded
+from reactor.engine.one_snapshot import Asked, OneSnapshot
+from reactor.errors import BadRequest, OutOfRetention, Overloaded
 from reactor.execution.frames import Batch, Call, Failure, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
@@ -58,6 +59,10 @@ class View(Protocol):
 
     def aligned(self, ts: int, seen: dict[Subscription, Observation], cache: FrameCache) -> None:
         """The gang this view asked for was run in one snapshot at `ts`."""
+        ...
+
+    def scattered(self) -> None:
+        """The gang this view asked for was not run, or not all of it."""
         ...
 
 
@@ -182,17 +187,39 @@ class Engine:
 
     async def query(self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False) -> Outcome:
         """Run a query once, or share a result that holds at the head. Raises Overloaded."""
-        if len(self.subscriptions.queue) >= self.limits.reader_queue:
-            raise Overloaded("TooManyConcurrentRequests", "Too many queries are waiting. Try again later.")
-        asked = OneShot(identity, self.head)
-        self.watch(QueryKey(path, args, None, internal), asked)
+        return _outcome(await self._observe(path, args, identity, internal=internal))
+
+    async def query_at(
+        self, path: str, args: bytes, identity: bytes | None, ts: int, *, internal: bool = False
+    ) -> Outcome:
+        """What the query came to at `ts`, which is a batch end of the past, or the head.
+
+        It is run at the head; that is proven to be the result at `ts` too when no commit between the two meets what
+        was read (engine C3). Raises OutOfRetention when that cannot be said, BadRequest for a `ts` of the future.
+        """
+        if ts > self.head:
+            raise BadRequest("InvalidTimestamp", "The timestamp lies in the future. Take one from /api/query_ts")
+        observation = await self._observe(path, args, identity, internal=internal)
+        first, last = min(ts, observation.ts), max(ts, observation.ts)
+        if self.log.first_met(observation.reads, first, last) is not None:
+            raise OutOfRetention("The data has changed since that timestamp. Ask /api/query_ts for a new one")
+        return _outcome(observation)
+
+    async def query_all(
+        self, calls: Sequence[tuple[str, bytes]], identity: bytes | None, *, internal: bool = False
+    ) -> list[Outcome]:
+        """Run queries, given as path and arguments, in one snapshot that is not older than the call. Raises Overloaded."""
+        self._check_room(len(calls))
+        asked = [Asked(identity) for _ in calls]
+        for one, (path, args) in zip(asked, calls, strict=True):
+            self.watch(QueryKey(path, args, None, internal), one)
+        snapshot = OneSnapshot(asked, lambda view, members: self.run_gang(view, identity, members))
         try:
-            asked.updated()
-            observation = await asked.answer
+            return [_outcome(observation) for observation in await snapshot.answer]
         finally:
-            self.unwatch(asked)
-        assert isinstance(observation.payload, Outcome)
-        return observation.payload
+            self.forget(snapshot)
+            for one in asked:
+                self.unwatch(one)
 
     async def mutation(
         self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False, job: str | None = None
@@ -273,11 +300,14 @@ class Engine:
     def queries_unrun(self, batch_id: int, calls: Sequence[Call]) -> None:
         """See PoolListener."""
         runs = self._batches[batch_id]
+        gangs: dict[View, None] = {}
         for call in calls:
             run = runs.pop(call.id)
             self.subscriptions.returned(run)
             if run.gang is not None:
-                self._touched[run.gang] = None  # type: ignore[index]  # a gang's owner is the View that asked
+                gangs[run.gang] = None  # type: ignore[index]  # a gang's owner is the View that asked
+        for view in gangs:
+            view.scattered()
         if not runs:
             del self._batches[batch_id]
         self._ask_for_step()
@@ -295,6 +325,21 @@ class Engine:
         killed = outcome.failure is not None and outcome.failure.code in ("FunctionTimeout", "FunctionCrashed")
         return self.limits.function_cpu if killed else outcome.cpu
 
+    def _check_room(self, queries: int = 1) -> None:
+        if len(self.subscriptions.queue) + queries > self.limits.reader_queue:
+            raise Overloaded("TooManyConcurrentRequests", "Too many queries are waiting. Try again later.")
+
+    async def _observe(self, path: str, args: bytes, identity: bytes | None, *, internal: bool) -> Observation:
+        """An observation that is true at some time from now on."""
+        self._check_room()
+        asked = OneShot(identity, self.head)
+        self.watch(QueryKey(path, args, None, internal), asked)
+        try:
+            asked.updated()
+            return await asked.answer
+        finally:
+            self.unwatch(asked)
+
     def _call_id(self) -> int:
         number = self._next_call
         self._next_call += 1
@@ -308,7 +353,7 @@ class Engine:
         gangs: dict[View, dict[Subscription, Observation]] = {}
         for outcome in outcomes:
             run = runs.pop(outcome.call)
-            observation = _observe(outcome, ts)
+            observation = _observation(outcome, ts)
             self.runs_made += 1
             self.subscriptions.queue.observe(run.subscription.key.path, self._cost(outcome))
             self._functions.write("query", run.subscription.key.path, outcome)
@@ -346,7 +391,7 @@ class Engine:
             by_call = {self._call_id(): run for run in runs}
             self._batches[number] = by_call
             calls = [_call(call_id, run) for call_id, run in by_call.items()]
-            if not self.pool.submit_queries(number, calls, self.log.head):
+            if not self.pool.submit_queries(number, calls, self.log.head, whole=runs[0].gang is not None):
                 self.queries_unrun(number, calls)
                 return
 
@@ -406,7 +451,12 @@ def _call(call_id: int, run: Run) -> Call:
     return Call(call_id, "query", key.path, key.args, run.identity, key.internal, key.journal)
 
 
-def _observe(outcome: Outcome, ts: int) -> Observation:
+def _outcome(observation: Observation) -> Outcome:
+    assert isinstance(observation.payload, Outcome)
+    return observation.payload
+
+
+def _observation(outcome: Outcome, ts: int) -> Observation:
     return Observation(
         ts,
         ReadSet.from_wire(outcome.reads) if outcome.reads else UNKNOWN_READS,
@@ -415,4 +465,5 @@ def _observe(outcome: Outcome, ts: int) -> Observation:
         outcome.identity_read,
         outcome,
         failed=outcome.failure is not None,
+        size=len(outcome.value or b"") + sum(map(len, outcome.log_lines)),
     )

@@ -1,7 +1,8 @@
 """What functions print and how they fail, for the people who run them: the logger `reactor.functions`, and the CallLog.
 
-A failure is written in full whatever clients are shown, under the request id they were told. An application's own
-errors are answers, not failures: the logger does not hear of them.
+A failure is written whatever clients are shown, under the request id they were told. An application's own errors are
+answers, not failures: the logger does not hear of them. A text is cut before it costs the event loop anything, and its
+control characters are spelt out, so that no function can write another's line or steer a terminal.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ from reactor.execution.system_functions import PREFIX
 from reactor.storage.call_log import ERROR_LENGTH, CallRecord
 
 _log = logging.getLogger("reactor.functions")
+
+_LENGTH = 4096  # characters of one text
+_TAIL = 1024  # of those, the end of a failure's: where it happened
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {ord("\n"): "\\n", ord("\t"): "\t"}
+_BUT_LINES = _CONTROLS | {ord("\n"): "\n"}
 
 
 class FunctionLog:
@@ -53,7 +59,14 @@ class FunctionLog:
 
     def _tell(self, path: str, outcome: Outcome) -> None:
         for line in outcome.log_lines:
-            _log.info("%s %s", path, line)
+            _log.info("%s %s", path, _cut(line).translate(_CONTROLS))
         failure = outcome.failure
         if failure is not None and failure.data is None:
-            _log.error("%s [Request ID: %s] %s", path, self.request_name(outcome.call), failure.text.rstrip())
+            text = _cut(failure.text.rstrip(), _TAIL).translate(_BUT_LINES)
+            _log.error("%s [Request ID: %s] %s", path, self.request_name(outcome.call), text)
+
+
+def _cut(text: str, tail: int = 0) -> str:
+    if len(text) <= _LENGTH:
+        return text
+    return f"{text[: _LENGTH - tail]} (truncated due to length){text[len(text) - tail :]}"

@@ -162,7 +162,11 @@ class ActionPool:
                 if runner in self._shared:
                     self._shared_done(runner, outcome)
                     return
-                run = self._busy.pop(runner)
+                run = self._busy.get(runner)
+                if run is None or run.call.id != outcome.call:  # a fork of it that ran on, for instance
+                    runner.babbled(f"the end of call {outcome.call}")
+                    return
+                del self._busy[runner]
                 if run.exchange is not None:
                     run.exchange.released()
                 _resolve(run, outcome)
@@ -177,7 +181,7 @@ class ActionPool:
                 assert exchange is not None
                 exchange.arrived(frame)
             case frames.Nested(action=action, number=number, call=call):
-                asking = self._shared[runner].get(action) if runner in self._shared else self._busy[runner]
+                asking = self._shared[runner].get(action) if runner in self._shared else self._busy.get(runner)
                 if asking is None:  # its time was over: what it asks for now is not done
                     return
                 run = asking

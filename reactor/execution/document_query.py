@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from reactor.database.scan import Scan
-from reactor.database.stored import Stored
 from reactor.definitions.page import Page, PaginationOpts
 from reactor.errors import InvalidQuery, NotUnique
 from reactor.execution.pagination import Position, fingerprint, read_cursor, write_cursor
@@ -83,8 +82,7 @@ class DocumentQuery:
         """All of them."""
         if self._filters:
             return list(self)
-        found: list[Stored] = self._scope.run.engine(list, self._scan())
-        return self._loaded(found)
+        return self._loaded(self._scan())
 
     def take(self, count: Any, /) -> list[Any]:
         """The first `count`."""
@@ -92,8 +90,7 @@ class DocumentQuery:
             raise InvalidQuery(f"`take` needs how many documents, a number from 0, not {count!r}.")
         if self._filters:
             return list(islice(iter(self), count))
-        found: list[Stored] = self._scope.run.engine(list, self._scan(limit=count))
-        return self._loaded(found)
+        return self._loaded(self._scan(limit=count))
 
     def first(self) -> Any:
         """The first one, or None."""
@@ -119,9 +116,9 @@ class DocumentQuery:
             until=until,
         )
 
-    def _loaded(self, found: list[Stored]) -> list[Any]:
+    def _loaded(self, scan: Scan) -> list[Any]:
         load = self._load
-        return [load(each.data, each.id, each.creation_time) for each in found]
+        return [load(row.data, row.id, row.creation_time) for row in self._scope.run.engine(scan.all)]
 
     def _keeps(self, document: Any) -> bool:
         return all(keep(document) for keep in self._filters)

@@ -188,6 +188,7 @@ class Queries(Frame, frozen=True):
     batch: int
     min_ts: int
     calls: list[Call]
+    whole: bool = False  # worth something only if all are run: a client's whole set (engine C3)
 
 
 class QueriesDone(Frame, frozen=True):
@@ -350,10 +351,13 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AnyFrame).decode
 
 
-def pack(frame: AnyFrame) -> bytes:
-    """The bytes of a frame: four bytes of length (little endian), then MessagePack."""
-    body = _encode(frame)
-    return len(body).to_bytes(4, "little") + body
+def pack(*frames: AnyFrame) -> bytes:
+    """The bytes of frames: for each four bytes of length (little endian), then MessagePack."""
+    packed: list[bytes] = []
+    for frame in frames:
+        body = _encode(frame)
+        packed += (len(body).to_bytes(4, "little"), body)
+    return b"".join(packed)
 
 
 _encode_outcome = msgspec.msgpack.Encoder().encode

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope
 
 from reactor.definitions.http import HttpRoute, Request
@@ -69,7 +69,20 @@ async def answer(
         response = PlainTextResponse(error.detail, error.status_code, error.headers)
     except WebhookError as error:
         response = JSONResponse({"code": error.tag, "message": str(error)}, 401)
-    await response(scope, outbound.receive, outbound.send)
+    try:
+        await response(scope, outbound.receive, outbound.send)
+    finally:
+        if isinstance(response, StreamingResponse):
+            await _close(response)
+    if not outbound.begun:
+        raise InvalidResponse(f"The response, {_article(response)}, sent nothing.")
+
+
+async def _close(response: StreamingResponse) -> None:
+    """Run the generator's `finally` now, when its stream was broken off: collected as garbage, it would run any time."""
+    close = getattr(response.body_iterator, "aclose", None)
+    if close is not None:
+        await close()
 
 
 async def _call(route: HttpRoute, errand: Errand, request: Request) -> Response:
@@ -132,6 +145,7 @@ class _Outbound:
         self._most = limits.http_response
         self._head_only = head_only  # also True once the status says that there is no body
         self._enough = asyncio.Event()  # set when the client wants no more of the body
+        self.begun = False  # the head is sent; set by _start
         self._sent = 0  # bytes of the body; grows in send
         self._announced: int | None = None  # the Content-Length, if there is one
 
@@ -167,6 +181,7 @@ class _Outbound:
         lengths = {value for name, value in checked if name == b"content-length"}
         if not self._head_only:
             self._announced = self._length(lengths)
+        self.begun = True
         await self._client.head(int(status), checked)
         if self._head_only:
             await self._client.end()
@@ -184,7 +199,10 @@ class _Outbound:
         return length
 
     async def _body(self, data: bytes) -> None:
-        if self._head_only or not data:
+        if self._head_only or self._client.gone.is_set():
+            await asyncio.sleep(0)  # nobody reads: the place where a stream that awaits nothing is cancelled
+            return
+        if not data:
             return
         self._sent += len(data)
         if self._sent > self._most:

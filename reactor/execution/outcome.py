@@ -32,6 +32,7 @@ from reactor.values.value import Value, decode, encode
 _PLAIN = (ArgumentValidationError, ReturnsValidationError)  # shown as `Tag: text`
 _BARE = (FunctionNotFound, WrongFunctionKind, FunctionTimeout, FunctionCrashed, EnvironmentRefused)  # shown as they are
 _SEEN_FRAMES = 50  # a runaway recursion has a thousand equal ones
+_TEXT_LENGTH = 32768  # characters of an exception's text, as of a printed line
 
 
 def failure_of(error: BaseException, project: Project) -> Failure:
@@ -110,6 +111,8 @@ def _message(error: BaseException) -> str:
         text = "\n".join([text, *map(str, notes)])
     except Exception as broken:  # noqa: BLE001  # user code again
         text = f"(its text cannot be shown: {type(broken).__name__})"
+    if len(text) > _TEXT_LENGTH:
+        text = f"{text[:_TEXT_LENGTH]} (truncated due to length)"
     return text.encode("utf-8", "backslashreplace").decode()
 
 

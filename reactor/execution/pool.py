@@ -17,7 +17,7 @@ from typing import Protocol
 
 from reactor.clock import Clock
 from reactor.definitions.manifest import Manifest
-from reactor.errors import SchemaViolation, StorageError
+from reactor.errors import BundleBroken, SchemaViolation, StorageError
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
 from reactor.execution.environment import ALL_NAMES
@@ -142,14 +142,14 @@ class RunnerPool:
             try:
                 await self._lane.open(nursery, fitting=_unchanged_tables(old, nursery))
             except BaseException:
-                await self._go_back(old)
+                await self._go_back()
                 await self.discard(nursery)
                 raise
 
-    async def _go_back(self, old: Nursery) -> None:
+    async def _go_back(self) -> None:
         try:
-            await self._lane.open(old)
-        except (StorageError, WriterDied, SchemaViolation) as error:
+            await self._lane.open(await self.living_nursery())  # what killed the push may have killed the old one too
+        except (StorageError, WriterDied, SchemaViolation, BundleBroken) as error:
             self._lane.fail(error)
 
     async def discard(self, nursery: Nursery) -> None:
@@ -192,9 +192,12 @@ class RunnerPool:
         """Mutations submitted and not answered: the length of the writer's queue."""
         return self._lane.outstanding
 
-    def submit_queries(self, batch_id: int, calls: Sequence[Call], min_ts: int) -> bool:
-        """Run the calls in one snapshot not older than `min_ts`. False when no reader is free: keep them."""
-        return self._readers.submit(batch_id, calls, min_ts)
+    def submit_queries(self, batch_id: int, calls: Sequence[Call], min_ts: int, *, whole: bool = False) -> bool:
+        """Run the calls in one snapshot not older than `min_ts`. False when no reader is free: keep them.
+
+        `whole`: they are of use only together, so they may take as long as one query may.
+        """
+        return self._readers.submit(batch_id, calls, min_ts, whole=whole)
 
     @property
     def readers_idle(self) -> int:

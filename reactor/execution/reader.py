@@ -2,7 +2,7 @@
 
 The snapshot's timestamp and bundle are read inside it: results of old code on a database a newer bundle owns would be
 recorded as true for ever (engine D6). A batch that has taken long starts no further query; what it did not start goes
-back to the server (engine C4).
+back to the server (engine C4). A client's whole set may take as long as one query may: cut, it would be of no use.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Reader:
     def _run(self, snapshot: Snapshot, queries: Queries) -> list[Outcome]:
         outcomes: list[Outcome] = []
         now = monotonic()
-        deadline = now + self._limits.reader_batch_time
+        deadline = now + (self._limits.query_wall if queries.whole else self._limits.reader_batch_time)
         for call in queries.calls:
             if now > deadline:
                 break

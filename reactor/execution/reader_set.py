@@ -74,13 +74,13 @@ class ReaderSet:
         """The readers that run something, retired ones included."""
         return list(self._busy)
 
-    def submit(self, batch_id: int, calls: Sequence[Call], min_ts: int) -> bool:
-        """Run the calls in one snapshot not older than `min_ts`. False when no reader is free."""
+    def submit(self, batch_id: int, calls: Sequence[Call], min_ts: int, *, whole: bool = False) -> bool:
+        """Run the calls in one snapshot not older than `min_ts`, all of them if `whole`. False when no reader is free."""
         if self.held or not self._idle:
             return False
         runner = self._idle.pop()
         self._busy[runner] = _Batch(batch_id, min_ts, calls)
-        runner.send(frames.Queries(batch_id, min_ts, list(calls)))
+        runner.send(frames.Queries(batch_id, min_ts, list(calls), whole))
         return True
 
     # ── who reads ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +120,10 @@ class ReaderSet:
         self.held = True
         if self._busy:
             self._quiet = asyncio.get_running_loop().create_future()
-            await self._quiet
+            try:
+                await self._quiet
+            finally:  # waited no longer: nobody to tell
+                self._quiet = None
 
     def resume(self) -> None:
         """End of hold()."""
@@ -142,6 +145,9 @@ class ReaderSet:
 
     def runner_said(self, runner: Runner, frame: AnyFrame) -> None:
         """RunnerOwner: a batch is done, or could not be run."""
+        if runner not in self._busy:
+            runner.babbled(type(frame).__name__)
+            return
         batch = self._take(runner)
         match frame:
             case frames.QueriesDone(ts=ts, outcomes=outcomes):
@@ -163,9 +169,8 @@ class ReaderSet:
 
     def _take(self, runner: Runner) -> _Batch:
         batch = self._busy.pop(runner)
-        if not self._busy and self._quiet is not None:
+        if not self._busy and self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
-            self._quiet = None
         return batch
 
     def runner_ended(self, runner: Runner) -> None:

@@ -11,6 +11,8 @@ import logging
 import socket
 from typing import Protocol
 
+import msgspec
+
 from reactor.execution.frames import AnyFrame, Role, Unpacker, pack
 from reactor.execution.process import ProcessHandle
 from reactor.execution.slot import Occupant, Slot
@@ -56,11 +58,14 @@ class Runner:
 
     # ── talking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def send(self, frame: AnyFrame) -> None:
-        """Send a frame, now or as soon as the process reads. To a dead process: forgotten, its death is reported."""
+    def send(self, *frames: AnyFrame) -> None:
+        """Send frames, now or as soon as the process reads. To a dead process: forgotten, its death is reported.
+
+        Frames sent together wake the process once.
+        """
         if self.status is not None:
             return
-        data = pack(frame)
+        data = pack(*frames)
         if self._unsent:
             self._unsent += data
             return
@@ -98,7 +103,12 @@ class Runner:
         if not data:
             self._stop_reading()
             return False
-        for frame in self._unpacker.feed(data):
+        try:
+            frames = self._unpacker.feed(data)
+        except msgspec.DecodeError as error:
+            self.babbled(str(error))
+            return False
+        for frame in frames:
             self._owner.runner_said(self, frame)
         return True
 
@@ -137,6 +147,12 @@ class Runner:
         self._kill_wanted = True
         if self._process is not None:
             self._process.kill_group()
+
+    def babbled(self, what: str) -> None:
+        """It said what no runner says: user code broke it, or another process speaks in its place. End it."""
+        _log.error("runner made no sense", extra={"runner": self.number, "role": self.role, "what": what})
+        self._stop_reading()
+        self.kill()
 
     def seen_dead(self) -> bool:
         """Whether the kernel says the process has ended. For when the nursery cannot report any more."""

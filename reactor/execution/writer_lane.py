@@ -127,11 +127,12 @@ class WriterLane:
         if self.state is not State.OPEN or not self._unsent:
             return
         assert self._runner is not None
+        calls, self._unsent = frames.Mutations(self._unsent), []
         if self._received:
-            self._runner.send(frames.Acknowledged(self._received))
-            self._received = []
-        self._runner.send(frames.Mutations(self._unsent))
-        self._unsent = []
+            received, self._received = frames.Acknowledged(self._received), []
+            self._runner.send(received, calls)
+        else:
+            self._runner.send(calls)
 
     # ── opening and closing ───────────────────────────────────────────────────────────────────────────────────────
 

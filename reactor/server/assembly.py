@@ -33,9 +33,9 @@ def assemble(
     """All routes around these verbs and this kind of worker."""
     return Starlette(
         routes=[
+            *HttpApi(verbs, settings, limits).routes(),  # first: routes are tried in order
             *page_routes(verbs, settings),
             *_service_routes(settings),
-            *HttpApi(verbs, settings, limits).routes(),
             *OperatorApi(verbs, limits).routes(),
             Mount("/http", HttpRoutes(verbs, settings, limits)),
             *sync_routes(make_worker, limits),

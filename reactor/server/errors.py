@@ -8,7 +8,7 @@ import math
 
 from starlette.responses import Response
 
-from reactor.errors import BadRequest, CallerError, Forbidden, NotFound, Overloaded, Unauthenticated
+from reactor.errors import BadRequest, CallerError, Forbidden, NotFound, OutOfRetention, Overloaded, Unauthenticated
 
 _log = logging.getLogger("reactor.server")
 
@@ -20,6 +20,7 @@ _STATUS: dict[type[Exception], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    OutOfRetention: 503,
     Overloaded: 503,
 }
 _STATUS_OF_CODE = {  # where the code says more than the class

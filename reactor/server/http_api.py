@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from reactor.auth.identity import Identity
-from reactor.errors import BadRequest, NotFound, Overloaded
+from reactor.errors import BadRequest, InvalidValue, NotFound, Overloaded
 from reactor.execution.frames import Failure, Outcome
 from reactor.limits import Limits
 from reactor.server.credentials import caller_of
@@ -27,6 +27,7 @@ from reactor.server.verbs import Verbs
 from reactor.sync.client_info import ClientInfo
 from reactor.sync.codec import json_text
 from reactor.sync.error_text import error_message, shown_log_lines
+from reactor.values.timestamp import decode_ts, encode_ts
 from reactor.values.value import decode, to_clean_json
 
 _ENVELOPE = 2000  # bytes a request may have beside its arguments
@@ -51,6 +52,8 @@ class _Body(msgspec.Struct, rename="camel"):
     args: msgspec.Raw = msgspec.Raw(b"{}")
     format: str | None = None
     component_path: str | None = None
+    ts: str | None = None  # of query_at_ts
+    queries: list[_Body] | None = None  # of query_batch
 
 
 Spelling = Callable[[bytes], bytes]
@@ -82,6 +85,9 @@ class HttpApi:
         return [
             Route("/api/query", self._endpoint(verbs.call_query), methods=["POST"]),
             Route("/api/query", self._endpoint(verbs.call_query, _from_address), methods=["GET"]),
+            Route("/api/query_ts", self._timestamp, methods=["POST"]),
+            Route("/api/query_at_ts", self._query_at, methods=["POST"]),
+            Route("/api/query_batch", self._query_batch, methods=["POST"]),
             Route("/api/mutation", self._endpoint(verbs.call_mutation), methods=["POST"]),
             Route("/api/action", self._endpoint(verbs.call_action), methods=["POST"]),
             Route("/api/function", self._endpoint(verbs.call_function), methods=["POST"]),
@@ -99,41 +105,99 @@ class HttpApi:
                 call = reader(request, body)
                 caller = await caller_of(request, self._verbs)
                 outcome = await verb(call.path, call.args, caller.identity, internal=caller.admin)
-                return self._answer(outcome, call.spell, self._request_id(request, outcome))
+                refused = _refused(outcome)
+                return refused or _json(self._result(outcome, call.spell, self._request_id(request, outcome)))
             except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
                 return error_response(error)
 
         return endpoint
 
+    # ── queries of one moment (reference §2.3) ────────────────────────────────────────────────────────────────────────
+
+    async def _timestamp(self, request: Request) -> Response:
+        """The moment that the queries of a client may all be asked of."""
+        del request
+        return _json(b'{"ts":"%b"}' % encode_ts(self._verbs.head).encode())
+
+    async def _query_at(self, request: Request) -> Response:
+        try:
+            body = await read_body(request, self._most)
+            call = _from_body(request, body)
+            ts = _timestamp_in(body)
+            caller = await caller_of(request, self._verbs)
+            outcome = await self._verbs.call_query_at(call.path, call.args, caller.identity, ts, internal=caller.admin)
+            refused = _refused(outcome)
+            return refused or _json(self._result(outcome, call.spell, self._request_id(request, outcome)))
+        except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
+            return error_response(error)
+
+    async def _query_batch(self, request: Request) -> Response:
+        try:
+            calls = _queries_in(request, await read_body(request, self._most))
+            caller = await caller_of(request, self._verbs)
+            outcomes = await self._verbs.call_queries(
+                [(call.path, call.args) for call in calls], caller.identity, internal=caller.admin
+            )
+            for outcome in outcomes:
+                if (refused := _refused(outcome)) is not None:
+                    return refused
+            results = (
+                self._result(outcome, call.spell, self._request_id(request, outcome))
+                for call, outcome in zip(calls, outcomes, strict=True)
+            )
+            return _json(b'{"results":[%b]}' % b",".join(results))
+        except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
+            return error_response(error)
+
+    # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
     def _request_id(self, request: Request, outcome: Outcome) -> str:
         given = request.headers.get("convex-request-id", "")
         return given if _REQUEST_ID.fullmatch(given) else self._verbs.request_name(outcome.call)
 
-    def _answer(self, outcome: Outcome, spell: Spelling, request_id: str) -> Response:
+    def _result(self, outcome: Outcome, spell: Spelling, request_id: str) -> bytes:
+        """The result object of a call that was run."""
         lines = shown_log_lines(outcome.log_lines, self._redact)
         logs = b',"logLines":' + json_text(lines) if lines else b""
         if outcome.failure is None:
             assert outcome.value is not None
-            return _json(b'{"status":"success","value":%b%b}' % (spell(outcome.value), logs))
+            return b'{"status":"success","value":%b%b}' % (spell(outcome.value), logs)
         return self._failure(outcome.failure, spell, request_id, logs)
 
-    def _failure(self, failure: Failure, spell: Spelling, request_id: str, logs: bytes) -> Response:
-        if failure.retry:
-            return error_response(Overloaded(failure.code, failure.text))
-        if failure.code == INTERNAL:
-            return refusal(500, INTERNAL, INTERNAL_TEXT)
+    def _failure(self, failure: Failure, spell: Spelling, request_id: str, logs: bytes) -> bytes:
         text = json_text(error_message(request_id, failure, self._redact))
         data = b""
         if failure.data is not None:
             data = b',"errorData":' + spell(failure.data)
-        return _json(b'{"status":"error","errorMessage":%b%b%b}' % (text, data, logs))
+        return b'{"status":"error","errorMessage":%b%b%b}' % (text, data, logs)
 
 
 # ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _from_body(request: Request, body: bytes) -> _CallBody:
+    return _call_of(_parse(body), request)
+
+
+def _queries_in(request: Request, body: bytes) -> list[_CallBody]:
+    """`{"queries": [call, …]}`."""
     fields = _parse(body)
+    if fields.queries is None:
+        raise BadRequest("BadJsonBody", "The body has no `queries`")
+    return [_call_of(each, request) for each in fields.queries]
+
+
+def _timestamp_in(body: bytes) -> int:
+    text = _parse(body).ts
+    if text is None:
+        raise BadRequest("BadJsonBody", "The body has no `ts`: take one from /api/query_ts")
+    try:
+        return decode_ts(text)
+    except InvalidValue:
+        raise BadRequest("BadJsonBody", "`ts` is no timestamp: take one from /api/query_ts") from None
+
+
+def _call_of(fields: _Body, request: Request) -> _CallBody:
     if fields.path is None:
         raise BadRequest("BadJsonBody", "The body has no `path`: which function?")
     return _CallBody(fields.path, _one_object(fields.args), _spelling(fields.format, request))
@@ -168,8 +232,9 @@ def _parse(body: bytes) -> _Body:
         raise BadRequest("BadJsonBody", f"The body does not fit: {error}") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BadRequest("BadJsonBody", "The body is not JSON") from None
-    if fields.component_path:
-        raise NotFound("ComponentNotFound", "This server has no components")
+    for each in (fields, *(fields.queries or ())):
+        if each.component_path:
+            raise NotFound("ComponentNotFound", "This server has no components")
     return fields
 
 
@@ -199,11 +264,23 @@ def _spelling(format_name: str | None, request: Request) -> Spelling:
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _refused(outcome: Outcome) -> Response | None:
+    """The answer to a call that was not carried out, through no fault of the function's."""
+    failure = outcome.failure
+    if failure is None:
+        return None
+    if failure.retry:
+        return error_response(Overloaded(failure.code, failure.text))
+    return refusal(500, INTERNAL, INTERNAL_TEXT) if failure.code == INTERNAL else None
+
+
 def _json(body: bytes) -> Response:
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _cleaned(data: bytes) -> bytes:
+    if b'"$' not in data:  # no special value: what a runner wrote is plain JSON as it is
+        return data
     return orjson.dumps(to_clean_json(decode(data)))
 
 

@@ -31,6 +31,7 @@ from reactor.server.verbs import Verbs
 from reactor.sync.codec import json_text
 from reactor.sync.error_text import uncaught_texts
 
+_LAST_BYTES = 1.0  # seconds for what was sent before a failure to leave
 _FORWARDED_PROTO = re.compile(r'(?:^|[;,\s])proto="?(https?)\b', re.IGNORECASE)
 
 
@@ -84,7 +85,7 @@ class HttpRoutes:
         """Nobody for a credential that is not ours: the header may be meant for the route."""
         try:
             return (await caller_of(request, self._verbs)).identity
-        except CallerError:
+        except (CallerError, Overloaded):
             return None
 
     # ── the response ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -96,31 +97,31 @@ class HttpRoutes:
         relaying = asyncio.ensure_future(self._pass_on(exchange, scope, receive, send))
         try:
             await asyncio.wait((leaving, relaying), return_when=asyncio.FIRST_COMPLETED)
-            if relaying.done():
-                relaying.result()
+            if relaying.done() and not relaying.result():
+                await _break_off(scope["reactor.transport"], leaving)
         finally:
             exchange.leave()
             relaying.cancel()
             leaving.cancel()
             await asyncio.gather(relaying, leaving, return_exceptions=True)
 
-    async def _pass_on(self, exchange: HttpExchange, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on(self, exchange: HttpExchange, scope: Scope, receive: Receive, send: Send) -> bool:
+        """False when the client has only a part of the response, and will not get the rest."""
         part = await exchange.next()
         if isinstance(part, Outcome):  # it failed before it had begun to answer
             await self._failed(part)(scope, receive, send)
-            return
+            return True
         while not isinstance(part, Outcome):
             try:
                 await asyncio.wait_for(send(_message(part)), self._limits.http_stall)
             except TimeoutError:
-                scope["reactor.transport"].abort()  # what waits in its buffer will never be read
-                return
+                return False
             if isinstance(part, ResponseEnd):
-                return
+                return True
             if isinstance(part, ResponseChunk):
                 exchange.taken(len(part.data))
             part = await exchange.next()
-        scope["reactor.transport"].close()  # in the middle of the body: the client knows that it is not complete
+        return False
 
     def _failed(self, outcome: Outcome) -> Response:
         failure = outcome.failure
@@ -141,6 +142,15 @@ class HttpRoutes:
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _break_off(transport: asyncio.Transport, leaving: asyncio.Future[None]) -> None:
+    """End the connection in the middle of the body: so the client knows that it is not complete."""
+    transport.close()
+    await asyncio.wait((leaving,), timeout=_LAST_BYTES)
+    if not leaving.done():
+        transport.abort()  # what waits in its buffer will never be read
+        await leaving
 
 
 def _message(part: ResponseHead | ResponseChunk | ResponseEnd) -> Message:

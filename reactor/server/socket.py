@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from reactor.limits import Limits
 from reactor.server.errors import close_code
+from reactor.sync.codec import frame_payload
 
 
 class Socket(Protocol):
@@ -120,5 +121,4 @@ class AsgiSocket:
 
 def frame_text(frame: bytes) -> str:
     """The payload of a frame made by `ws_frame`."""
-    head = {126: 4, 127: 10}.get(frame[1], 2)
-    return frame[head:].decode()
+    return str(frame_payload(frame), "utf-8")

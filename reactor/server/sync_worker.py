@@ -20,17 +20,20 @@ from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.errors import BadRequest, CallerError, InvalidValue, Overloaded
 from reactor.execution.frames import Outcome
+from reactor.server.chunks import Chunks
 from reactor.server.errors import INTERNAL, close_code
 from reactor.server.heartbeat import Heartbeat
 from reactor.server.socket import Socket
 from reactor.subscriptions.subscription import Observation, QueryKey, Subscription
 from reactor.sync.client_info import ClientInfo
 from reactor.sync.codec import (
+    CHUNK,
     PING,
     encode,
     encode_modification,
     encode_transition,
     failed_body,
+    frame_payload,
     parse,
     place,
     updated_body,
@@ -96,6 +99,7 @@ class SyncWorker:
         "_actions",
         "_application",
         "_blocked",
+        "_chunks",
         "_client",
         "_expiry",
         "_gang",
@@ -125,6 +129,7 @@ class SyncWorker:
         self._misses = 0  # refreshes in a row that found no common timestamp; 0 after each Transition
         self._gang = False  # a gang of ours is queued or running
         self._blocked = False  # a refresh is due once the socket is clear
+        self._chunks: Chunks | None = None  # a Transition that is only partly sent
         self._verification: asyncio.Task[None] | None = None  # of the token being checked; the last one after that
         self._expiry: asyncio.TimerHandle | None = None  # set while the identity has an end
         self.closing = False  # close was asked for; nothing is written any more
@@ -150,6 +155,9 @@ class SyncWorker:
 
     def cleared(self) -> None:
         """The socket took everything: whatever was held back may go."""
+        if self._chunks is not None:
+            self._send_chunks()
+            return
         if self._blocked:
             self._blocked = False
             self.touch()
@@ -196,6 +204,7 @@ class SyncWorker:
                 case CheckObserved(ts):
                     self._check_observed(ts)
                 case Tell(message):
+                    self._end_chunks()  # it is the last they hear
                     self._say(message)
                 case Close(code):
                     self._close(code)
@@ -267,6 +276,9 @@ class SyncWorker:
         if failure is None:
             assert outcome.value is not None
             self._say(ActionSucceeded(request, outcome.value, lines))
+        elif failure.retry:
+            self._close(failure.code)
+            return
         else:
             text = error_message(self._application.request_name(outcome.call), failure, redact)
             self._say(ActionFailed(request, text, failure.data, lines))
@@ -381,7 +393,7 @@ class SyncWorker:
         if self._has_expired():
             self._carry_out(self._session.expired())
             return False
-        self._blocked = not self._socket.clear
+        self._blocked = not self._socket.clear or self._chunks is not None
         return not self._blocked
 
     def aligned(self, ts: int, seen: dict[Subscription, Observation], cache: FrameCache) -> None:
@@ -397,6 +409,11 @@ class SyncWorker:
         changed = [(query, o) for query, o in pairs if o is not None and o.digest != query.sent]
         if changed or session.owes:
             self._transition(ts, changed, cache)
+
+    def scattered(self) -> None:
+        """A reader died in the gang, or had no time for all of it: the next refresh may ask for another."""
+        self._gang = False
+        self.touch()
 
     def _common_timestamp(self) -> int | None:
         """A batch end inside the interval of every query, not below what the client was shown; None if none is found.
@@ -439,7 +456,7 @@ class SyncWorker:
         start, removed = session.advance(end)
         if len(changed) == 1 and not removed:
             query, observation = changed[0]
-            key = (start, end, query.query_id, observation.digest, observation.journal)
+            key = (*start.key, *end.key, query.query_id, observation.digest, observation.journal)
             frame = cache.frames.get(key)
             if frame is None:
                 body = observation.told or self._tell(observation)
@@ -447,14 +464,14 @@ class SyncWorker:
                 cache.frames[key] = frame
             query.sent = observation.digest
             query.journal = observation.journal
-            self._send(frame)
+            self._send_transition(frame)
             return
         modifications = [encode_modification(QueryRemoved(query_id)) for query_id in removed]
         for query, observation in changed:
             modifications.append(place(query.query_id, observation.told or self._tell(observation)))
             query.sent = observation.digest
             query.journal = observation.journal
-        self._send(ws_frame(encode_transition(start, end, modifications)))
+        self._send_transition(ws_frame(encode_transition(start, end, modifications)))
 
     def _tell(self, observation: Observation) -> bytes:
         """Spell what a run came to, once for all who watch it."""
@@ -477,9 +494,40 @@ class SyncWorker:
         self.said_at = self._loop.time()
         self._socket.send_frame(frame)
 
+    def _send_transition(self, frame: bytes) -> None:
+        if len(frame) > CHUNK and self._client.reads_chunks:
+            self._chunks = Chunks(frame_payload(frame), self._application.limits.socket_backlog)
+            self._send_chunks()
+        else:
+            self._send(frame)
+
+    def _send_chunks(self) -> None:
+        """Send what the socket takes of the Transition under way."""
+        chunks = self._chunks
+        assert chunks is not None
+        while not chunks.done and self._socket.clear:
+            self._send(chunks.next())
+        if chunks.done:
+            self._end_chunks()
+            if self._blocked and self._socket.clear:
+                self._blocked = False
+                self.touch()
+
+    def _end_chunks(self) -> None:
+        """No part is sent any more: responses that waited go now."""
+        if self._chunks is not None:
+            chunks, self._chunks = self._chunks, None
+            for frame in chunks.waiting:
+                self._send(frame)
+
     def _say(self, message: ServerMessage) -> None:
-        if not self.closing:
-            self._send(ws_frame(encode(message)))
+        if self.closing:
+            return
+        frame = ws_frame(encode(message))
+        if self._chunks is None:
+            self._send(frame)
+        elif not self._chunks.hold(frame):
+            self._close("SlowReader")
 
     def _close(self, code: str) -> None:
         if not self.closing:

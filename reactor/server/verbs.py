@@ -26,6 +26,18 @@ class Verbs(Protocol):
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome: ...
 
+    async def call_query_at(
+        self, path: str, args: bytes, identity: Identity | None, ts: int, *, internal: bool = False
+    ) -> Outcome:
+        """Run a query as of `ts`. Raises OutOfRetention, BadRequest."""
+        ...
+
+    async def call_queries(
+        self, calls: Sequence[tuple[str, bytes]], identity: Identity | None, *, internal: bool = False
+    ) -> Sequence[Outcome]:
+        """Run queries (path, args) in one snapshot; outcomes in the same order."""
+        ...
+
     async def call_mutation(
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome: ...

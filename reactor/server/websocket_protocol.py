@@ -49,10 +49,12 @@ class DirectSocket:
         "_blocked_since",
         "_limits",
         "_loop",
+        "_open",
         "_protocol",
         "_queued_bytes",
         "_queued_items",
         "_stall",
+        "_transport",
         "_written",
         "on_clear",
         "on_text",
@@ -64,6 +66,8 @@ class DirectSocket:
         self._protocol = protocol
         self._limits = limits
         self._loop = protocol.loop
+        self._transport: asyncio.Transport  # set by connected()
+        self._open = False  # frames may be written: found by _opened(), False again in closing()
         self._blocked_since: float | None = None  # set by blocked(), None again by unblocked()
         self._queued_bytes = 0  # answers sent since it is BLOCKED; zero again when CLEAR
         self._queued_items = 0
@@ -73,7 +77,7 @@ class DirectSocket:
 
     @property
     def clear(self) -> bool:
-        return self._blocked_since is None and self.buffered == 0
+        return self._blocked_since is None and self._transport.get_write_buffer_size() == 0
 
     @property
     def blocked_since(self) -> float | None:
@@ -82,11 +86,12 @@ class DirectSocket:
     @property
     def buffered(self) -> int:
         """Bytes that wait in this process."""
-        return self._protocol.transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size()
 
     def send_frame(self, frame: bytes) -> None:
-        protocol = self._protocol
-        if protocol.conn.state is not State.OPEN or protocol.conn.extensions or protocol.transport.is_closing():
+        # The way of every push to every client: it touches few objects, for they are in no cache when there are many.
+        transport = self._transport
+        if not (self._open or self._opened()) or transport.is_closing():
             return
         if self._blocked_since is not None:
             self._queued_bytes += len(frame)
@@ -95,7 +100,7 @@ class DirectSocket:
                 self.refuse("SlowReader")
                 return
         self._written += len(frame)
-        protocol.transport.write(frame)
+        transport.write(frame)
 
     def close(self, code: int, reason: str) -> None:
         self._protocol.close(code, reason)
@@ -105,9 +110,22 @@ class DirectSocket:
         self._protocol.close(close_code(code), code)
 
     def abort(self) -> None:
-        self._protocol.transport.abort()
+        self._transport.abort()
+
+    def _opened(self) -> bool:
+        conn = self._protocol.conn
+        self._open = conn.state is State.OPEN and not conn.extensions
+        return self._open
 
     # ── told by the protocol ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def connected(self, transport: asyncio.Transport) -> None:
+        """The line is there; the handshake follows."""
+        self._transport = transport
+
+    def closing(self) -> None:
+        """A close frame is written and the line stays up for its answer. (All other ends close the transport.)"""
+        self._open = False
 
     def blocked(self) -> None:
         """The transport holds bytes the kernel did not take."""
@@ -165,6 +183,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
+        self.socket.connected(self.transport)
         self.transport.set_write_buffer_limits(high=0)
         keep_unsent_small(self.transport)
 
@@ -228,6 +247,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.conn.state is not State.OPEN:
             return
         self.stop_keepalive()
+        self.socket.closing()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason.encode()[:123].decode(errors="ignore"))
         self.transport.write(b"".join(self.conn.data_to_send()))

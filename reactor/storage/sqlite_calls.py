@@ -22,6 +22,7 @@ _DAY_NS = 86_400 * 10**9  # how exact "last used" has to be for a retention of d
 class _Session:
     number: int
     last: int  # as stored; moved by add() at most once a day
+    newest: int  # no request above it is stored; raised by add(), stays when that is rolled back
     since_trim: int = 0
 
 
@@ -37,7 +38,7 @@ class SqliteRequests:
 
     def find(self, session: str, request: int) -> RequestRow | None:
         known = self._session(session)
-        if known is None:
+        if known is None or request > known.newest:  # a client counts its requests upward
             return None
         rows = self._connection.rows(
             "SELECT ts, binding, outcome FROM _session_requests WHERE session = ? AND request = ?",
@@ -52,7 +53,7 @@ class SqliteRequests:
             number = self._connection.rows(
                 "INSERT INTO _sessions (session, last) VALUES (?, ?) RETURNING number", (session, row.ts)
             )[0][0]
-            known = self._sessions[session] = _Session(number, row.ts)
+            known = self._sessions[session] = _Session(number, row.ts, request)
         elif row.ts - known.last > _DAY_NS:
             self._changed = True
             known.last = row.ts
@@ -61,6 +62,7 @@ class SqliteRequests:
             "INSERT OR REPLACE INTO _session_requests VALUES (?, ?, ?, ?, ?)",
             (known.number, request, row.ts, row.binding, row.outcome),
         )
+        known.newest = max(known.newest, request)
         known.since_trim += 1
         if known.since_trim >= TRIM_EVERY:
             known.since_trim = 0
@@ -92,7 +94,11 @@ class SqliteRequests:
     def _session(self, session: str) -> _Session | None:
         known = self._sessions.get(session)
         if known is None:
-            rows = self._connection.rows("SELECT number, last FROM _sessions WHERE session = ?", (session,))
+            rows = self._connection.rows(
+                "SELECT number, last, (SELECT coalesce(max(request), 0) FROM _session_requests AS r "
+                "WHERE r.session = s.number) FROM _sessions AS s WHERE s.session = ?",
+                (session,),
+            )
             if rows:
                 if len(self._sessions) >= _REMEMBERED_SESSIONS:
                     self._sessions.clear()

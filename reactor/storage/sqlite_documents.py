@@ -61,6 +61,9 @@ def _scan_sql(table: str, index: str, *, bounded: bool, descending: bool) -> str
     )
 
 
+_tuple = tuple.__new__  # what _make does, without a call of Python for each row
+
+
 class SqliteDocuments:
     """Implements storage.Documents."""
 
@@ -88,7 +91,7 @@ class SqliteDocuments:
             bounds: tuple[bytes | str, ...] = (start.decode(),) if end is None else (start.decode(), end.decode())
         else:
             bounds = (start,) if end is None else (start, end)
-        return [ScanRow._make(row) for row in self._rows(sql, (*bounds, limit))]
+        return [_tuple(ScanRow, row) for row in self._rows(sql, (*bounds, limit))]
 
     def insert(self, table: str, id: str, creation_time: float, data: bytes, keys: Iterable[tuple[str, bytes]]) -> None:
         try:

@@ -22,6 +22,7 @@ from reactor.subscriptions.subscription import ANY, Anyone, Identity, Observatio
 from reactor.subscriptions.subscription_set import SubscriptionSet
 
 CACHED = 4096  # entries without subscribers kept while they are true
+CACHED_BYTES = 64 << 20  # of their results together
 
 
 class _Family:
@@ -63,13 +64,15 @@ class _Family:
 class SubscriptionManager:
     """Subscriptions, the queue of runs they need, and the cache of results still true."""
 
-    def __init__(self, log: WriteLog, *, cached: int = CACHED) -> None:
+    def __init__(self, log: WriteLog, *, cached: int = CACHED, cached_bytes: int = CACHED_BYTES) -> None:
         self._log = log
         self.queue = RunQueue()
         self._families: dict[QueryKey, _Family] = {}
         self._watched: SubscriptionSet[Subscription] = SubscriptionSet()
         self._idle: OrderedDict[Subscription, None] = OrderedDict()  # no subscribers, fresh; oldest first
+        self._idle_bytes = 0  # of the results of those
         self._cached = cached
+        self._cached_bytes = cached_bytes
 
     def __len__(self) -> int:
         return sum(len(family.members()) for family in self._families.values())
@@ -149,7 +152,7 @@ class SubscriptionManager:
         return family
 
     def _attach(self, subscription: Subscription, subscriber: Subscriber) -> None:
-        self._idle.pop(subscription, None)
+        self._wanted(subscription)
         subscription.subscribers[subscriber] = None
         subscriber.subscription = subscription
         self._requeue(subscription)
@@ -215,9 +218,18 @@ class SubscriptionManager:
         if not subscription.fresh or subscription.observation is None or subscription.observation.failed:
             self._drop(subscription)
             return
-        self._idle[subscription] = None
-        while len(self._idle) > self._cached:
+        if subscription not in self._idle:
+            self._idle[subscription] = None
+            self._idle_bytes += subscription.observation.size
+        while len(self._idle) > self._cached or self._idle_bytes > self._cached_bytes:
             self._drop(next(iter(self._idle)))
+
+    def _wanted(self, subscription: Subscription) -> None:
+        """It is not idle, or not any more."""
+        if subscription in self._idle:
+            del self._idle[subscription]
+            assert subscription.observation is not None
+            self._idle_bytes -= subscription.observation.size
 
     def _drop(self, subscription: Subscription) -> None:
         self._leave(subscription)
@@ -227,7 +239,7 @@ class SubscriptionManager:
         subscription.dropped = True
         self.queue.discard(subscription)
         self._watched.forget(subscription)
-        self._idle.pop(subscription, None)
+        self._wanted(subscription)
 
     def _leave(self, subscription: Subscription) -> None:
         family = self._families[subscription.key]
@@ -239,6 +251,7 @@ class SubscriptionManager:
 
     def check(self) -> None:
         """Raise AssertionError unless every invariant of this room holds; tests call it after each step."""
+        assert self._idle_bytes == sum(s.observation.size for s in self._idle if s.observation is not None)
         for key, family in self._families.items():
             assert family.members(), f"empty family {key}"
             for subscription in family.members():

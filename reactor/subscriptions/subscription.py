@@ -46,6 +46,7 @@ class Observation:
     identity_read: bool
     payload: object
     failed: bool = False  # an error is delivered, but not kept for whoever asks next
+    size: int = 0  # bytes of the payload, about
     told: bytes | None = None  # the payload as the wire spells it; filled once, by whoever tells it first
 
 

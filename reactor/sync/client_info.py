@@ -15,6 +15,11 @@ class ClientInfo:
     name: str = "unknown"
     version: tuple[int, int, int] = (0, 0, 0)
 
+    @property
+    def reads_chunks(self) -> bool:
+        """Whether it puts TransitionChunks together (reference §1.11); others stop at them."""
+        return self.name == "npm" and self.version >= (1, 28, 0)
+
     @classmethod
     def of_header(cls, header: str | None) -> ClientInfo:
         """Read `npm-1.48.0`, `npm-cli-1.48.0`, `python-0.8.1`; anything else is the unknown client."""

@@ -264,6 +264,30 @@ def encode_transition(start: StateVersion, end: StateVersion, modifications: Ite
     )
 
 
+CHUNK = 5_000_000  # bytes of a Transition's text: a longer one goes in parts, to clients that read them
+
+
+def chunk_bounds(text: memoryview) -> list[int]:
+    """Where to cut a long text: its start, each place where a part ends, no character being parted, and its end."""
+    bounds = [0]
+    while len(text) - bounds[-1] > CHUNK:
+        end = bounds[-1] + CHUNK
+        while text[end] & 0xC0 == 0x80:  # in the midst of a character
+            end -= 1
+        bounds.append(end)
+    return [*bounds, len(text)]
+
+
+def encode_chunk(piece: str, number: int, total: int, size: int) -> bytes:
+    """A TransitionChunk. `size`, the length of the whole, is what names the Transition."""
+    return b'{"type":"TransitionChunk","chunk":%b,"partNumber":%d,"totalParts":%d,"transitionId":"%d"}' % (
+        json_text(piece),
+        number,
+        total,
+        size,
+    )
+
+
 def encode_modification(modification: Modification) -> bytes:
     """One item of a Transition's modifications."""
     match modification:
@@ -301,16 +325,41 @@ def place(query_id: int, body: bytes) -> bytes:
     return b'{"queryId":%d,%b' % (query_id, body)
 
 
+FRAGMENT = 8 << 20  # bytes of payload in one frame: the Rust and Python clients take none above 16 MiB
+
+
 def ws_frame(payload: bytes) -> bytes:
-    """An unmasked, unfragmented WebSocket text frame (RFC 6455 §5.2): what a server sends."""
-    size = len(payload)
+    """An unmasked WebSocket text message (RFC 6455 §5.2) as a server sends it: one frame, several if it is large."""
+    if len(payload) <= FRAGMENT:
+        return _frame_head(0x81, len(payload)) + payload
+    parts: list[bytes] = []
+    for start in range(0, len(payload), FRAGMENT):
+        piece = payload[start : start + FRAGMENT]
+        opcode = 0 if start else 1  # continuation, text
+        parts += (_frame_head(opcode | (0x80 if start + FRAGMENT >= len(payload) else 0), len(piece)), piece)
+    return b"".join(parts)
+
+
+def frame_payload(message: bytes) -> memoryview:
+    """What a message made by `ws_frame` carries."""
+    view = memoryview(message)
+    if message[0] & 0x80:
+        return view[{126: 4, 127: 10}.get(message[1], 2) :]
+    parts: list[memoryview] = []
+    while view:
+        head = {126: 4, 127: 10}.get(view[1], 2)
+        size = view[1] if head == 2 else int.from_bytes(view[2:head], "big")
+        parts.append(view[head : head + size])
+        view = view[head + size :]
+    return memoryview(b"".join(parts))
+
+
+def _frame_head(first: int, size: int) -> bytes:
     if size < 126:
-        head = bytes((0x81, size))
-    elif size < 1 << 16:
-        head = b"\x81\x7e" + size.to_bytes(2, "big")
-    else:
-        head = b"\x81\x7f" + size.to_bytes(8, "big")
-    return head + payload
+        return bytes((first, size))
+    if size < 1 << 16:
+        return bytes((first, 126)) + size.to_bytes(2, "big")
+    return bytes((first, 127)) + size.to_bytes(8, "big")
 
 
 def _version(version: StateVersion) -> bytes:

@@ -283,7 +283,9 @@ class SyncSession:
         `end` is `end_version(ts)` of a ts not below `floor`, at which every query of the set was looked at.
         """
         start, self.sent = self.sent, end
-        removed, self.removed = self.removed, []
+        removed = self.removed
+        if removed:
+            self.removed = []
         self.owes = False
         return start, removed
 

@@ -18,6 +18,11 @@ class StateVersion:
     identity: int
     ts: int
 
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What tells it apart: a tuple is hashed and compared in C."""
+        return self.query_set, self.identity, self.ts
+
     START: ClassVar[StateVersion]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -70,3 +71,23 @@ def test_log_records_are_shown_with_their_fields_from_a_level_up() -> None:
     logging.getLogger("reactor.test.inner").warning("writer died", extra={"status": -9})
     (line,) = reader.lines
     assert line.endswith("WARNING  writer died status=-9")
+
+
+def test_a_record_of_any_length_is_shown_at_once_and_on_one_line() -> None:
+    """It is shown on the server's event loop: a library that looks for places to break a long word stops everybody."""
+    reader = Reader()
+    reader.terminal.log_from("reactor.test", logging.INFO)
+    began = time.perf_counter()
+    for _ in range(20):
+        logging.getLogger("reactor.test").info("x" * 32_768)
+    assert time.perf_counter() - began < 1.0
+    assert len(reader.lines) == 20
+    assert all(line.endswith("x" * 32_768) for line in reader.lines)
+
+
+def test_a_record_that_cannot_be_spelt_is_no_error_of_the_server() -> None:
+    reader = Reader()
+    reader.terminal.log_from("reactor.test", logging.INFO)
+    logging.getLogger("reactor.test").info("[red]%s[/nothing]", "[bold]")
+    (line,) = reader.lines
+    assert line.endswith("[red][bold][/nothing]")

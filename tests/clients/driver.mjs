@@ -160,6 +160,9 @@ const DO = {
   query({ path, args }, held) {
     return held.client.query(reference(path), decode(args));
   },
+  consistentQuery({ path, args }, held) {
+    return held.client.consistentQuery(reference(path), decode(args));
+  },
   mutation({ path, args, optimistic: steps }, held) {
     return held.client.mutation(reference(path), decode(args), steps ? { optimisticUpdate: optimistic(steps) } : undefined);
   },

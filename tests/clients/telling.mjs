@@ -26,7 +26,16 @@ export function tapped(Socket, name) {
   return class extends Socket {
     constructor(...args) {
       super(...args);
-      this.addEventListener("message", (event) => say({ event: "wire", client: name, to: "client", message: outline(event.data) }));
+      let parts = "";
+      this.addEventListener("message", (event) => {
+        say({ event: "wire", client: name, to: "client", message: outline(event.data) });
+        const part = JSON.parse(event.data);
+        if (part.type !== "TransitionChunk") return;
+        parts += part.chunk;
+        if (part.partNumber + 1 < part.totalParts) return;
+        say({ event: "wire", client: name, to: "client", message: { ...outline(parts), parts: part.totalParts } });
+        parts = "";
+      });
       this.addEventListener("close", (event) => say({ event: "wire", client: name, to: "client", message: { type: "close", code: event.code, reason: event.reason } }));
     }
     send(data) {

@@ -18,7 +18,7 @@ import pytest
 from tests.clients.clients import CallFailed, Client
 from tests.clients.conftest import EVERY_CLIENT, Clients
 from tests.fake_issuer import FakeIssuer, SigningKey, ec_key, rsa_key
-from tests.support import Project, RunningServer, serving
+from tests.support import Project, RunningServer, eventually, serving
 
 AUTH_CONFIG = """
     import os
@@ -463,3 +463,15 @@ def test_clients_are_told_by_their_own_errors(clients: Clients, server: RunningS
     with pytest.raises(CallFailed) as refused:
         client.query("people:whoami")
     assert json.loads(refused.value.message)["code"] == "InvalidAuthHeader"
+
+
+def test_a_provider_may_be_named_by_the_projects_own_environment(own_issuer: FakeIssuer, tmp_path: Path) -> None:
+    """Setting a variable that functions/auth_config.py read when it was loaded loads it again."""
+    elsewhere = {"TEST_ISSUER": "https://elsewhere.example", "TEST_KEYS": DATA_URI}
+    made = project(tmp_path / "project")
+    made.write_function("auth_config", AUTH_CONFIG.replace("TEST_ISSUER", "CHOSEN_ISSUER"))
+    with serving(made, "dev", environment={**elsewhere, "CHOSEN_ISSUER": "https://elsewhere.example"}) as server:
+        assert call(server, own_issuer.token()).json()["code"] == "NoAuthProvider"
+        set_now = server.run("env", "set", "CHOSEN_ISSUER", own_issuer.url)
+        assert set_now.returncode == 0, set_now.stderr
+        assert eventually(lambda: call(server, own_issuer.token()).json().get("value") == "ann", 10.0)

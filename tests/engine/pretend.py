@@ -35,6 +35,7 @@ class PretendPool:
         self.asked: list[tuple[int, list[Call], int]] = []  # handed to a reader, not run yet
         self.ran: list[tuple[int, int, list[Call], list[Outcome]]] = []  # run, not told yet
         self.runs = 0
+        self.gangs: set[int] = set()  # batches to be run whole
 
     @property
     def readers_idle(self) -> int:
@@ -43,8 +44,10 @@ class PretendPool:
     def submit_mutation(self, call: Call) -> None:
         self.waiting.append(call)
 
-    def submit_queries(self, batch_id: int, calls: Sequence[Call], min_ts: int) -> bool:
+    def submit_queries(self, batch_id: int, calls: Sequence[Call], min_ts: int, *, whole: bool = False) -> bool:
         assert self.readers_idle > 0
+        if whole:
+            self.gangs.add(batch_id)
         self.asked.append((batch_id, list(calls), min_ts))
         return True
 

@@ -44,3 +44,16 @@ def test_what_a_function_prints_is_information(caplog: pytest.LogCaptureFixture)
     caplog.set_level(logging.INFO)
     function_log("a").write("query", "m:f", Outcome(7, b"1", log_lines=["[LOG] 'hi'"]))
     assert [r.getMessage() for r in caplog.records] == ["m:f [LOG] 'hi'"]
+
+
+def test_what_a_function_says_is_cut_and_cannot_pretend_to_be_something_else(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    log = function_log("a")
+    log.write("query", "m:f", Outcome(7, b"1", log_lines=["[LOG] one\nERROR two\x1b[2J", "[LOG] " + "x" * 100_000]))
+    log.write("query", "m:f", Outcome(7, None, Failure("E", "Uncaught E: a\nb\x1b[2J" + "x" * 10_000_000 + "\n")))
+    printed, long, failed = (record.getMessage() for record in caplog.records)
+    assert printed == "m:f [LOG] one\\nERROR two\\x1b[2J"
+    assert len(long) < 5000
+    assert "truncated" in long
+    assert "Uncaught E: a\nb\\x1b[2J" in failed
+    assert len(failed) < 5000

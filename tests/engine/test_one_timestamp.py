@@ -16,8 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from reactor.application import Application
+from reactor.errors import OutOfRetention, Overloaded
+from reactor.execution.frames import Outcome
 from reactor.storage.admin_key import AdminKey
 from tests.engine.pretend import CELLS, Browser, PretendPool
+
+USERS = st.sampled_from([None, b"ann", b"bob"])
 
 
 class Transitions(RuleBasedStateMachine):
@@ -31,6 +35,8 @@ class Transitions(RuleBasedStateMachine):
         self.engine.attach(self.pool)  # type: ignore[arg-type]
         self.engine.opened(100)
         self.browsers: list[Browser] = []
+        self.asked_at: list[tuple[asyncio.Task[Outcome], bytes]] = []  # and what is true at that time
+        self.asked_together: list[tuple[asyncio.Task[list[Outcome]], list[int], bytes | None, int]] = []
 
     def do(self, action: Callable[[], None]) -> None:
         async def step() -> None:
@@ -77,6 +83,27 @@ class Transitions(RuleBasedStateMachine):
             if browser.clear:
                 self.do(browser.worker.cleared)
 
+    @rule(cell=st.integers(0, CELLS - 1), user=USERS, back=st.integers(0, 3))
+    def ask_at(self, cell: int, user: bytes | None, back: int) -> None:
+        told = [ts for ts, _ in self.pool.history if ts <= self.engine.head]
+        ts = told[max(len(told) - 1 - back, 0)]
+        asked = self.loop.create_task(self.engine.query_at(str(cell), b"{}", user, ts))
+        self.asked_at.append((asked, self.pool.answer(cell, user, ts)))
+        self.do(lambda: None)
+
+    @rule(cells=st.lists(st.integers(0, CELLS - 1), min_size=1, max_size=5), user=USERS)
+    def ask_together(self, cells: list[int], user: bytes | None) -> None:
+        asked = self.loop.create_task(self.engine.query_all([(str(cell), b"{}") for cell in cells], user))
+        self.asked_together.append((asked, cells, user, self.engine.head))
+        self.do(lambda: None)
+
+    @precondition(lambda self: any(not asked.done() for asked, *_ in self.asked_together))
+    @rule()
+    def hang_up(self) -> None:
+        asked = next(asked for asked, *_ in self.asked_together if not asked.done())
+        asked.cancel()
+        self.do(lambda: None)
+
     @precondition(lambda self: self.pool.waiting)
     @rule()
     def commit(self) -> None:
@@ -102,6 +129,29 @@ class Transitions(RuleBasedStateMachine):
     def reader_dies(self, at: int) -> None:
         batch, calls, _ = self.pool.asked.pop(at % len(self.pool.asked))
         self.do(lambda: self.engine.queries_unrun(batch, calls))
+
+    @precondition(lambda self: any(len(calls) > 1 for _, calls, _ in self.pool.asked))
+    @rule()
+    def reader_takes_too_long(self) -> None:
+        """It starts no further query (engine C4): the rest of a batch comes back unrun."""
+        at = next(at for at, (_, calls, _) in enumerate(self.pool.asked) if len(calls) > 1)
+        batch, calls, min_ts = self.pool.asked[at]
+        self.pool.asked[at] = (batch, calls[:-1], min_ts)
+        self.do(lambda: self.engine.queries_unrun(batch, calls[-1:]))
+
+    @invariant()
+    def what_was_asked_once_is_answered_truly(self) -> None:
+        for asked, expected in self.asked_at:
+            if asked.done() and not isinstance(asked.exception(), OutOfRetention):
+                assert asked.result().value == expected, "a state of another time"
+        for asked, cells, user, since in self.asked_together:
+            if not asked.done() or asked.cancelled() or isinstance(asked.exception(), Overloaded):
+                continue
+            values = [outcome.value for outcome in asked.result()]
+            states = [
+                [self.pool.answer(cell, user, ts) for cell in cells] for ts, _ in self.pool.history if ts >= since
+            ]
+            assert values in states, "no snapshot shows these results"
 
     @invariant()
     def rules_hold(self) -> None:
@@ -132,6 +182,8 @@ class Transitions(RuleBasedStateMachine):
                 self.pool.run(0)
             if self.pool.ran:
                 self.results_arrive(0)
+        assert all(asked.done() for asked, *_ in (*self.asked_at, *self.asked_together)), "somebody waits for ever"
+        self.what_was_asked_once_is_answered_truly()
         head = self.pool.history[-1][0]
         for browser in self.browsers:
             assert not browser.worker._session.owes, "a client waits for a transition that never comes"
@@ -145,3 +197,33 @@ class Transitions(RuleBasedStateMachine):
 
 Transitions.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 TestTransitions = Transitions.TestCase
+
+
+def test_under_a_stream_of_commits_a_gang_lost_with_its_reader_is_asked_for_again() -> None:
+    """Engine C3: progress. Every result is met before it arrives, so only a gang can ever be shown."""
+    world = Transitions()
+    pool = world.pool
+    try:
+        world.open()
+        world.open()
+        for cell in (1, 2):
+            world.watch(0, cell, cell)
+        lost = 0
+        for value in range(200):
+            for path in ("1", "2"):
+                world.engine.subscriptions.queue.observe(path, 0.005)  # dear enough for a batch of its own
+            if pool.asked and pool.asked[0][0] in pool.gangs and lost < 3:
+                lost += 1
+                world.reader_dies(0)
+            elif pool.asked:
+                pool.run(0)
+            for cell in (1, 2):
+                world.mutate(1, cell, value)
+            world.commit()
+            world.batch_arrives()
+            if pool.ran:
+                world.results_arrive(0)
+        assert lost == 3
+        assert world.browsers[0].results, "nothing was ever shown"
+    finally:
+        world.teardown()

@@ -314,9 +314,15 @@ def value_of(outcome: Outcome) -> Any:
 
 
 @asynccontextmanager
-async def running_pool(folder: Path, limits: Limits = LIMITS, start_method: str | None = None) -> AsyncIterator[Pool]:
-    """A started pool; at the end it is stopped and has kept its contract."""
+async def running_pool(
+    folder: Path,
+    limits: Limits = LIMITS,
+    start_method: str | None = None,
+    prepare: Callable[[Pool], None] = lambda _: None,
+) -> AsyncIterator[Pool]:
+    """A started pool; at the end it is stopped and has kept its contract. `prepare` may write more functions."""
     pool = Pool(folder, limits, start_method)
+    prepare(pool)
     try:
         async with asyncio.timeout(PATIENCE):
             pool.nursery = await pool.pool.load(pool.root)

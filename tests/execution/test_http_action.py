@@ -308,6 +308,17 @@ def test_what_is_no_response_is_said_to_be_none(tmp_path: Path, result: str, wha
         answered(tmp_path, f"return {result}")
 
 
+def test_a_response_that_sends_nothing_is_refused(tmp_path: Path) -> None:
+    body = """
+        class Silent(Response):
+            async def __call__(self, scope, receive, send):
+                pass
+        return Silent()
+    """
+    with pytest.raises(InvalidResponse, match="of type Silent, sent nothing"):
+        answered(tmp_path, body)
+
+
 @pytest.mark.parametrize("form", ["Response(data)", "StreamingResponse(iter([data]))"])
 def test_a_body_at_the_limit_is_sent_and_one_past_it_is_not(tmp_path: Path, form: str) -> None:
     """§2.5: `HttpResponseTooLarge` beyond 20 MiB."""

@@ -162,3 +162,9 @@ def test_an_int64_keeps_its_kind_in_an_app_error() -> None:
     error = error_of(raised(AppError(Int64(5))))
     assert isinstance(error, AppError)
     assert type(error.data) is Int64
+
+
+def test_an_error_text_without_end_is_cut_and_its_frames_are_kept() -> None:
+    failure = raised(ValueError("x" * 10_000_000))
+    assert len(failure.text) < 40_000
+    assert "(truncated due to length)\n    at raised.<locals>.inner" in failure.text

@@ -10,11 +10,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reactor.definitions.manifest import Manifest
 from reactor.errors import BundleBroken, SchemaViolation, StorageLocked
-from reactor.execution.frames import AnyFrame, Call, Failure, OpenReader, Outcome, Queries, StaleBundle
+from reactor.execution.action_pool import ActionPool
+from reactor.execution.frames import ActionDone, AnyFrame, Call, Failure, OpenReader, Outcome, Queries, StaleBundle
 from reactor.execution.runner import Runner
 from tests.execution.pools import LIMITS, SCHEMA, Pool, running_pool, until, value_of
 
@@ -89,6 +92,15 @@ async def test_a_reader_starts_no_further_query_when_its_batch_has_taken_long(tm
         answers = pool.ask_together(*[("notes:one", {})] * 4)
         await asyncio.gather(*answers)
         assert len(pool.unrun) == 3 + 2 + 1, "each batch ran one and gave the rest back"
+
+
+async def test_a_set_that_is_of_use_only_whole_is_run_whole(tmp_path: Path) -> None:
+    async with running_pool(tmp_path, replace(LIMITS, reader_batch_time=0.0)) as pool:
+        pairs = [pool._call("query", "notes:one", {}) for _ in range(5)]
+        assert pool.pool.submit_queries(1, [call for call, _ in pairs], pool.head, whole=True)
+        outcomes = await asyncio.gather(*(answer for _, answer in pairs))
+        assert pool.unrun == []
+        assert len({outcome.ts for outcome in outcomes}) == 1
 
 
 async def test_a_busy_reader_is_not_given_more_and_says_when_it_is_free(tmp_path: Path) -> None:
@@ -494,6 +506,16 @@ async def test_a_writer_killed_in_its_push_leaves_old_or_new_and_the_push_succee
 # ── without fork ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+async def test_a_push_that_failed_goes_back_even_if_the_old_nursery_died_meanwhile(tmp_path: Path) -> None:
+    async with running_pool(tmp_path) as pool:
+        await pool.pool._lane.close()
+        os.kill(pool.nursery._process.pid, signal.SIGKILL)
+        await pool.nursery.ended()
+        await pool.pool._go_back()
+        assert not pool.pool.failed.done()
+        assert value_of(await pool.mutate("notes:add", text="a")) == "a"
+
+
 async def test_everything_works_with_spawned_runners_too(tmp_path: Path) -> None:
     async with running_pool(tmp_path, start_method="spawn") as pool:
         answers = [pool.mutate("notes:add", text=str(number)) for number in range(20)]
@@ -525,3 +547,116 @@ async def test_a_slow_mutation_does_not_hold_back_the_answers_of_calls_before_it
         assert time.monotonic() - began < 0.2
         assert not slow.done()
         await slow
+
+
+# ── runners that make no sense ────────────────────────────────────────────────────────────────────────────────────────
+
+MEDDLING = """
+import asyncio, builtins, os, time
+from reactor import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
+from functions import meddling
+from schema import Note
+
+@query
+def breaks_len(ctx: QueryCtx) -> None:
+    builtins.len = lambda thing: 7
+
+@action
+async def outer(ctx: ActionCtx) -> str:
+    await asyncio.sleep(0.1)  # until all of them have a runner
+    return await ctx.run_action(meddling.inner)
+
+@action
+async def inner(ctx: ActionCtx) -> str:
+    return "inner"
+
+@action
+async def endless(ctx: ActionCtx) -> None:
+    await ctx.run_action(meddling.endless)
+"""
+
+
+def meddle(pool: Pool) -> None:
+    pool.write("functions/meddling.py", MEDDLING)
+
+
+async def test_a_query_that_breaks_its_process_is_answered_and_the_reader_replaced(tmp_path: Path) -> None:
+    async with running_pool(tmp_path, prepare=meddle) as pool:
+        for _ in range(3):  # more than there are readers
+            failure = (await pool.ask("meddling:breaks_len")).failure
+            assert failure is not None
+            assert "died" in failure.text
+        assert value_of(await pool.ask("notes:one")) == 1
+
+
+class PretendRunner:
+    """A runner handle whose process says what the test wants."""
+
+    def __init__(self) -> None:
+        self.sent: list[AnyFrame] = []
+        self.senseless: list[str] = []
+
+    def send(self, frame: AnyFrame) -> None:
+        self.sent.append(frame)
+
+    def babbled(self, what: str) -> None:
+        self.senseless.append(what)
+
+    def kill(self) -> None:
+        pass
+
+
+class PretendNursery:
+    alive = True
+    manifest = Manifest((), ()).to_bytes()
+
+    def __init__(self) -> None:
+        self.runner = PretendRunner()
+
+    def launch(self, role: str, owner: object) -> PretendRunner:
+        return self.runner
+
+
+async def test_an_action_gets_no_answer_but_its_own() -> None:
+    """A fork of an earlier action, say, returned from it as well, on the socket it inherited."""
+    nursery = PretendNursery()
+    pool: Any = ActionPool(LIMITS)
+    pool.switch(nursery)
+    answer = asyncio.create_task(pool.run(Call(2, "action", "m:f", b"{}"), None))
+    await asyncio.sleep(0)
+    pool.runner_said(nursery.runner, ActionDone(Outcome(1, b"1")))
+    assert nursery.runner.senseless == ["the end of call 1"]
+    assert not answer.done()
+    pool.runner_said(nursery.runner, ActionDone(Outcome(2, b"2")))
+    assert (await answer).value == b"2"
+    pool.runner_said(nursery.runner, ActionDone(Outcome(2, b"3")))
+    assert len(nursery.runner.senseless) == 2
+
+
+async def test_actions_that_wait_for_actions_do_not_use_up_the_runners(tmp_path: Path) -> None:
+    async with running_pool(tmp_path, replace(LIMITS, action_runners=2, action_wall=10.0), prepare=meddle) as pool:
+        began = time.monotonic()
+        outcomes = await asyncio.gather(*(pool.act("meddling:outer") for _ in range(6)))
+        assert [value_of(outcome) for outcome in outcomes] == ["inner"] * 6
+        assert time.monotonic() - began < 5.0
+
+
+async def test_actions_that_call_each_other_without_end_are_ended(tmp_path: Path) -> None:
+    async with running_pool(tmp_path, replace(LIMITS, action_runners=2, action_wall=10.0), prepare=meddle) as pool:
+        failure = (await pool.act("meddling:endless")).failure
+        assert failure is not None
+        assert "LimitExceeded" in failure.text
+        assert "nested_calls" in failure.text
+
+
+async def test_a_pool_stops_while_a_checkpoint_waits_for_a_query(tmp_path: Path) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    async with running_pool(tmp_path, replace(LIMITS, wal_soft=1, wal_hard=1, query_wall=30.0)) as pool:
+        pool.ask("bad:as_query", how="asleep")
+        pool.ask("bad:as_query", how="asleep")
+        await pool.mutate("notes:add", text="a")
+        await until(lambda: pool.pool._readers.held)
+        async with asyncio.timeout(5):
+            await pool.pool.stop()
+    assert complaints == []

@@ -93,6 +93,16 @@ class PretendVerbs:
     async def call_query(self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False) -> Outcome:
         return self._answer("query", path, args, identity, internal)
 
+    async def call_query_at(
+        self, path: str, args: bytes, identity: Identity | None, ts: int, *, internal: bool = False
+    ) -> Outcome:
+        return self._answer(f"query at {ts}", path, args, identity, internal)
+
+    async def call_queries(
+        self, calls: Sequence[tuple[str, bytes]], identity: Identity | None, *, internal: bool = False
+    ) -> Sequence[Outcome]:
+        return [self._answer("query of a batch", path, args, identity, internal) for path, args in calls]
+
     async def call_mutation(
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome:

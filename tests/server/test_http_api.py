@@ -7,10 +7,14 @@ import json
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
-from reactor.errors import BadRequest, Forbidden, NotFound, Overloaded
+from reactor.errors import BadRequest, Forbidden, NotFound, OutOfRetention, Overloaded
 from reactor.server.settings import ServerSettings
+from reactor.values.int64 import Int64
+from reactor.values.timestamp import encode_ts
+from reactor.values.value import Value, encode, to_clean_json
 from tests.server.pretend import ADMIN_KEY, Asked, Running, failed, running, succeeded
 
 ENCODED = {"format": "convex_encoded_json"}
@@ -304,3 +308,83 @@ async def test_a_body_may_be_as_large_as_arguments_and_not_larger() -> None:
 
             assert error_of(await http.post("/api/query", content=drip())) == (413, "RequestTooLarge")
         assert len(server.verbs.asked) == 1
+
+
+# ── queries of one moment (reference §2.2, §2.3) ──────────────────────────────────────────────────────────────────────
+
+
+async def test_the_timestamp_offered_is_the_head() -> None:
+    async with running() as server:
+        response = await post(server, "/api/query_ts", {})
+        assert response.json() == {"ts": encode_ts(server.verbs.head)}
+
+
+async def test_a_query_can_be_asked_at_a_timestamp() -> None:
+    async with running() as server:
+        server.verbs.outcome = succeeded(b"1", "[LOG] 'x'")
+        body = {"path": "f", "args": [{"a": 1}], "ts": encode_ts(5), **ENCODED}
+        response = await post(server, "/api/query_at_ts", body)
+        assert server.verbs.asked == [Asked("query at 5", "f", {"a": 1}, None, False)]
+    assert response.json() == {"status": "success", "value": 1, "logLines": ["[LOG] 'x'"]}
+
+
+@pytest.mark.parametrize("ts", [{}, {"ts": None}, {"ts": 5}, {"ts": "5"}, {"ts": "AAAA"}])
+async def test_a_timestamp_that_is_none_is_refused(ts: dict[str, object]) -> None:
+    async with running() as server:
+        assert error_of(await post(server, "/api/query_at_ts", {"path": "f", **ts})) == (400, "BadJsonBody")
+        assert server.verbs.asked == []
+
+
+async def test_a_state_that_is_gone_is_503_and_no_invitation_to_try_again() -> None:
+    """Reference §2.2: "503 … out of retention"; the same request can never succeed, so no Retry-After."""
+    async with running() as server:
+        server.verbs.outcome = OutOfRetention("It has changed since")
+        response = await post(server, "/api/query_at_ts", {"path": "f", "ts": encode_ts(5)})
+        assert error_of(response) == (503, "OutOfRetention")
+        assert "retry-after" not in response.headers
+
+
+async def test_a_batch_answers_each_query_in_its_own_format() -> None:
+    async with running() as server:
+        server.verbs.outcome = succeeded(b'{"$integer":"KgAAAAAAAAA="}')
+        queries = [{"path": "f", "args": {"a": 1}, **ENCODED}, {"path": "g", "format": "json"}]
+        response = await post(server, "/api/query_batch", {"queries": queries}, authorization=f"Convex {ADMIN_KEY}")
+        assert [(asked.path, asked.args, asked.internal) for asked in server.verbs.asked] == [
+            ("f", {"a": 1}, True),
+            ("g", {}, True),
+        ]
+    encoded = {"status": "success", "value": {"$integer": "KgAAAAAAAAA="}}
+    assert response.json() == {"results": [encoded, {"status": "success", "value": "42"}]}
+
+
+async def test_a_failed_query_of_a_batch_is_a_result_like_the_others() -> None:
+    async with running() as server:
+        server.verbs.outcome = failed("AppError", "Uncaught ConvexError: x\n", b'"x"')
+        response = await post(server, "/api/query_batch", {"queries": [{"path": "f"}]})
+        (result,) = response.json()["results"]
+        assert (response.status_code, result["status"], result["errorData"]) == (200, "error", "x")
+
+
+async def test_a_query_of_a_batch_that_was_not_run_refuses_the_batch() -> None:
+    async with running() as server:
+        server.verbs.outcome = failed("ExpiredInQueue", "too much", retry=True)
+        response = await post(server, "/api/query_batch", {"queries": [{"path": "f"}]})
+        assert error_of(response) == (503, "ExpiredInQueue")
+
+
+@pytest.mark.parametrize("body", [{}, {"queries": None}, {"queries": {}}, {"queries": [{}]}, {"queries": [1]}])
+async def test_a_batch_without_queries_is_refused(body: object) -> None:
+    async with running() as server:
+        assert error_of(await post(server, "/api/query_batch", body)) == (400, "BadJsonBody")
+
+
+@pytest.mark.parametrize(
+    "value", [None, 1.0, -2.5, 1e300, 1e-7, "$", 'a"$b', "ä", {"a$": [1, {"b": "$integer"}]}, Int64(7), b"x", -0.0]
+)
+async def test_plain_json_is_the_encoded_value_without_its_special_forms(value: Value) -> None:
+    """What needs no other spelling is handed on as it came; it must be what spelling it again would give."""
+    async with running() as server:
+        server.verbs.outcome = succeeded(encode(value))
+        response = await post(server, "/api/query", {"path": "f", "format": "json"})
+    expected = orjson.dumps(to_clean_json(value))
+    assert response.content == b'{"status":"success","value":%b}' % expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from reactor.server.http_routes import HttpRoutes
 from reactor.server.listening import listening
 from reactor.server.settings import ServerSettings
 from tests.server.pretend import ADMIN_KEY, PretendVerbs, Running, failed, running, until
+from tests.server.raw import tcp
 
 ROUTES = Manifest(
     routes=(
@@ -216,7 +218,7 @@ async def test_the_client_has_its_answer_while_the_background_goes_on() -> None:
         exchange.ended(failed("Error", "Uncaught Error: in the background"))  # nobody is there to be told
 
 
-async def test_a_response_that_fails_half_way_is_seen_to_be_incomplete() -> None:
+async def test_a_response_that_fails_half_way_is_seen_to_be_incomplete(caplog: pytest.LogCaptureFixture) -> None:
     async with served(None) as (server, http):
         asking = asyncio.ensure_future(http.get("/http/hello"))
         runner = await opened(server)
@@ -227,6 +229,7 @@ async def test_a_response_that_fails_half_way_is_seen_to_be_incomplete() -> None
             await asking
         server.verbs.answering = echo
         assert (await http.get("/http/hello")).status_code == 201
+        assert caplog.records == []  # the failure is logged where it happened, not where it is told
 
 
 async def test_an_uncaught_error_is_told_as_the_reference_says() -> None:
@@ -291,7 +294,7 @@ async def test_a_request_whose_client_leaves_in_the_queue_is_never_begun() -> No
         await asyncio.wait_for(given_up.wait(), 5)
 
 
-async def test_a_client_that_takes_nothing_is_cut() -> None:
+async def test_a_client_that_takes_nothing_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     """Reliability rows 15 and 16, for responses."""
     async with served(None, http_stall=0.2) as (server, _):
         reader, writer = await asyncio.open_connection(server.address.host, server.address.port, limit=1024)
@@ -303,6 +306,7 @@ async def test_a_client_that_takes_nothing_is_cut() -> None:
         await until(lambda: frames.ClientGone() in runner.heard)
         taken = sum(frame.size for frame in runner.heard if isinstance(frame, frames.ChunksTaken))
         assert taken < 400 * 65_536
+        assert caplog.records == []
         writer.close()
         del reader
 
@@ -329,3 +333,47 @@ async def test_the_site_has_the_routes_at_its_root_and_nothing_else() -> None:
         assert preflight.status_code == 405
         assert "access-control-allow-origin" not in preflight.headers
         assert (await http.post("/http/hello")).status_code == 405
+
+
+POST = b"POST /hello HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        POST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        POST + b"Transfer-Encoding: gzip\r\n\r\nab",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffff\r\nab",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab",
+        POST + b"Content-Length: -1\r\n\r\n",
+        POST + b"Content-Length: 99999999999999999999999\r\n\r\n",
+        POST + b"X: a\r\n b\r\nContent-Length : 1\r\n\r\na",
+        POST.replace(b"\r\n", b"\n") + b"Content-Length: 1\n\na",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+    ids=range(10),
+)
+async def test_a_request_with_two_readings_is_refused_and_the_line_ends(request_bytes: bytes) -> None:
+    """Reliability rows 18 and 19, at the site's listener."""
+    verbs = PretendVerbs(manifest=ROUTES, answering=echo)
+    site = HttpRoutes(verbs, ServerSettings(), DEFAULT_LIMITS, at_root=True)
+    async with listening(site) as address, tcp(address) as client:
+        await client.send(request_bytes)
+        answer = await asyncio.wait_for(client.drain(), 5)
+        assert answer.startswith(b"HTTP/1.1 4"), answer[:200]
+        assert answer.count(b"HTTP/1.1") == 1
+        assert verbs.opened == []
+
+
+async def test_pipelined_requests_are_answered_in_their_order() -> None:
+    """Reliability row 19."""
+    verbs = PretendVerbs(manifest=ROUTES, answering=echo)
+    site = HttpRoutes(verbs, ServerSettings(), DEFAULT_LIMITS, at_root=True)
+    async with listening(site) as address, tcp(address) as client:
+        heads = [b"GET /u/%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(200)]
+        heads.append(b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        await client.send(b"".join(heads))
+        answer = await asyncio.wait_for(client.drain(), 10)
+        numbers = re.findall(rb"x-request: GET http /u/(\d+)", answer)
+        assert numbers == [b"%d" % number for number in range(200)]

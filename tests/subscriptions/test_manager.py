@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -120,6 +120,26 @@ def test_a_result_met_since_is_delivered_and_queued_again() -> None:
     assert client.subscription.observation is observation
     assert client.subscription.valid_until == world.head
     assert len(world.manager.queue) == 1
+
+
+def test_results_nobody_watches_are_kept_up_to_a_size() -> None:
+    world = World()
+    manager = world.manager = SubscriptionManager(world.log, cached_bytes=1000)
+    clients = [Client(None, ask(cell)) for cell in range(20)]
+    for client in clients:
+        manager.subscribe(client.key, client)
+        (run,) = manager.queue.take(last_reader=False)
+        manager.arrived(run, replace(world.observe(run, world.head), size=300))
+        manager.check()
+    assert len(manager) == 20, "what is watched stays"
+    for client in clients:
+        manager.unsubscribe(client)
+        manager.check()
+    assert len(manager) == 3
+    again = Client(None, ask(19))
+    manager.subscribe(again.key, again)
+    assert again.subscription.fresh, "the newest are kept"
+    manager.check()
 
 
 def test_a_run_that_reads_the_identity_splits_a_shared_entry() -> None:

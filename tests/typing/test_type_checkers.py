@@ -15,7 +15,15 @@ import pytest
 SNIPPETS = Path(__file__).parent / "snippets"
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-MODULES = ("models.py", "calls/users.py", "calls/jobs.py", "calls/job_actions.py", "calls/crons.py", "positive.py")
+MODULES = (
+    "models.py",
+    "calls/users.py",
+    "calls/jobs.py",
+    "calls/job_actions.py",
+    "calls/crons.py",
+    "positive.py",
+    "routes.py",
+)
 
 
 def marked_lines() -> dict[int, str]:

@@ -9,12 +9,15 @@ from models import Image, Job, User
 from reactor import (
     ActionCtx,
     Crons,
+    HttpRouter,
     Id,
     Index,
     MutationCtx,
     Page,
     PaginationOpts,
     QueryCtx,
+    Request,
+    Response,
     SyncActionCtx,
     Table,
     action,
@@ -91,6 +94,21 @@ def assigned(page: Page[User]) -> None:
     page.is_done = True  # N41 pages are frozen
     Image.by_public.lt(1).lt(2)  # N42 two upper bounds
     Index()  # N43 an index has fields
+
+
+http = HttpRouter()
+
+
+@http.route("/a")  # N44
+async def asks_for_too_much(ctx: SyncActionCtx, request: Request) -> Response:  # N44 an async handler that would block
+    return Response()
+
+
+@http.route("/b")  # N45
+async def answers_nothing(ctx: ActionCtx, request: Request) -> None: ...  # N45 no response
+
+
+http.route("/c", prefix="/c/")  # N46 both
 
 
 crons = Crons()

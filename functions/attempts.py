@@ -108,7 +108,8 @@ def recover_stuck_jobs(ctx: MutationCtx) -> int:
 
 
 def _end(ctx: MutationCtx, job: GenerationJob, error: str, *, retry: bool, refund: bool) -> None:
-    if retry and job.retry_count < int(ctx.env.get("OPENROUTER_MAX_RETRIES") or MAX_RETRIES):
+    chosen = ctx.env.get("OPENROUTER_MAX_RETRIES", "")
+    if retry and job.retry_count < (int(chosen) if chosen.isdecimal() else MAX_RETRIES):
         again(ctx, job)
     else:
         generations.fail(ctx, job, error, refund=refund)

@@ -38,11 +38,11 @@ class Provider:
         api_key = env.get("OPENROUTER_API_KEY")
         if not api_key:
             return None
-        milliseconds = env.get("OPENROUTER_TIMEOUT_MS")
+        milliseconds = env.get("OPENROUTER_TIMEOUT_MS", "")
         return cls(
             api_key=api_key,
             base_url=env.get("OPENROUTER_BASE_URL", OPENROUTER).rstrip("/"),
-            timeout=float(milliseconds) / 1000 if milliseconds else PROVIDER_TIMEOUT,
+            timeout=int(milliseconds) / 1000 if milliseconds.isdecimal() else PROVIDER_TIMEOUT,
         )
 
     async def generate(self, client: httpx.AsyncClient, job: GenerationJob, count: int) -> Answer:

@@ -39,7 +39,7 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP) -e .
+	$(PIP) -e '.[example]'
 	@touch $@
 
 .venv/.installed-test: pyproject.toml constraints.txt | .venv/bin/python

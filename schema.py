@@ -5,13 +5,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reactor import Id, Index, SearchIndex, Table
+from reactor import Id, Index, ScheduledFunction, SearchIndex, Table
 
 Plan = Literal["free", "pro", "enterprise"]
 SubscriptionStatus = Literal["active", "canceled", "past_due", "trialing"]
 JobStatus = Literal["pending", "processing", "uploading", "completed", "failed"]
 Scope = Literal["generate", "read", "write", "delete"]
 Prompt = Annotated[str, Field(max_length=2000)]
+CreditReason = Literal["grant", "generation", "refund", "plan", "adjustment"]
+WebhookEvent = Literal[
+    "generation.started", "generation.completed", "generation.failed", "credit.low", "credit.depleted"
+]
+DeliveryStatus = Literal["pending", "delivered", "failed"]
 
 
 class Timestamped(Table):
@@ -168,3 +173,100 @@ class Usage(Timestamped, name="usage"):
     by_user = Index("user_id")
     by_user_date = Index("user_id", "date")
     by_date = Index("date")
+
+
+# ── what the original planned or left out ─────────────────────────────────────────────────────────────────────────────
+
+
+class GenerationRun(Table, name="generationRuns"):
+    """The scheduled action that has to carry out a job which is not settled; a sweep sees by it that one has died."""
+
+    job_id: Id[GenerationJob]
+    scheduled_id: Id[ScheduledFunction]
+    created_at: datetime
+
+    by_job = Index("job_id")
+
+
+class LooseObject(Table, name="looseObjects"):
+    """An object in the bucket for which no image speaks: not yet, or no longer. Swept from `sweep_at` on."""
+
+    s3_key: str
+    s3_bucket: str
+    sweep_at: datetime
+    is_doomed: bool = False
+
+    by_key = Index("s3_key")
+    by_sweep = Index("s3_bucket", "sweep_at")
+
+
+class CreditChange(Table, name="creditChanges"):
+    """One movement of a user's credits. Their sum is the balance."""
+
+    user_id: Id[User]
+    amount: float
+    balance: float
+    reason: CreditReason
+    job_id: Id[GenerationJob] | None = None
+    note: str | None = None
+    created_at: datetime
+
+    by_user = Index("user_id")
+
+
+class RateCounter(Table, name="rateCounters"):
+    """How often something happened since `window_start`."""
+
+    user_id: Id[User]
+    key: str
+    window_start: datetime
+    count: int
+
+    by_user = Index("user_id")
+    by_key = Index("key")
+
+
+class ClerkEvent(Table, name="clerkEvents"):
+    """A message from Clerk that was dealt with: another with the same id changes nothing."""
+
+    svix_id: str
+    type: str
+    clerk_id: str
+    created_at: datetime
+
+    by_svix_id = Index("svix_id")
+    by_clerk_id = Index("clerk_id", "type")
+    by_type = Index("type", "created_at")
+
+
+class Webhook(Timestamped, name="webhooks"):
+    """An address that wants to hear of a user's events. `failures` counts attempts in a row that did not reach it."""
+
+    user_id: Id[User]
+    url: str
+    events: list[WebhookEvent]
+    secret: str
+    is_active: bool = True
+    failures: int = 0
+    disabled_at: datetime | None = None
+
+    by_user = Index("user_id")
+
+
+class WebhookDelivery(Timestamped, name="webhookDeliveries"):
+    """One event on its way to one address; the log of how that went. `payload` is the very text that is signed."""
+
+    user_id: Id[User]
+    webhook_id: Id[Webhook]
+    event: WebhookEvent
+    payload: str
+    status: DeliveryStatus = "pending"
+    attempts: int = 0
+    response_status: int | None = None
+    error: str | None = None
+    next_attempt_at: datetime
+    delivered_at: datetime | None = None
+
+    by_user = Index("user_id")
+    by_webhook = Index("webhook_id")
+    by_status = Index("status", "next_attempt_at")

@@ -1,12 +1,13 @@
-"""Generation jobs: ordered by a browser, carried out by `generation_actions`, settled here.
+"""Generation jobs: ordered by a browser or a program, carried out by `generation_actions`, settled here.
 
 A job is paid when it is ordered. It ends once, as completed or as failed; whoever comes late finds it settled and
 changes nothing, so no job is counted or refunded twice.
 """
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from functions import generation_actions, usage
+from functions import attempts, ledger, loose_objects, rate_limits, usage, users, webhooks
 from functions.constants import (
     DEFAULT_GUIDANCE,
     DEFAULT_HEIGHT,
@@ -20,9 +21,8 @@ from functions.constants import (
     MIN_SIDE,
     price_of,
 )
-from functions.users import change_storage, require_user
 from reactor import AppError, Id, Model, MutationCtx, QueryCtx, internal_mutation, internal_query, mutation, query
-from schema import GenerationJob, Image, JobStatus, User
+from schema import GenerationJob, Image, JobStatus, User, WebhookEvent
 
 ACTIVE: tuple[JobStatus, ...] = ("pending", "processing", "uploading")
 
@@ -33,6 +33,21 @@ class JobStarted(Model):
     job_id: Id[GenerationJob]
     credits_used: float
     credits_remaining: float
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody wants to have made."""
+
+    prompt: str
+    model: str
+    negative_prompt: str | None = None
+    width: int = DEFAULT_WIDTH
+    height: int = DEFAULT_HEIGHT
+    steps: int = DEFAULT_STEPS
+    guidance: float = DEFAULT_GUIDANCE
+    seed: int | None = None
+    num_images: int = DEFAULT_NUM_IMAGES
 
 
 # ── what a browser may call ───────────────────────────────────────────────────────────────────────────────────────────
@@ -52,43 +67,50 @@ def create_generation_job(
     num_images: int = DEFAULT_NUM_IMAGES,
 ) -> JobStarted:
     """Order images. Credits are taken at once; a job that fails for no fault of the user gives them back."""
-    user = require_user(ctx)
-    _check_order(prompt, width, height, num_images)
+    order = Order(prompt, model, negative_prompt, width, height, steps, guidance, seed, num_images)
+    return place(ctx, users.require_user(ctx), order)
+
+
+def place(ctx: MutationCtx, user: User, order: Order) -> JobStarted:
+    """Take an order: check it, take the credits, and let the first attempt begin, all in one transaction."""
+    _check(order)
     if sum(len(_jobs_of(ctx, user, status, MAX_ACTIVE_JOBS)) for status in ACTIVE) >= MAX_ACTIVE_JOBS:
         raise AppError(f"At most {MAX_ACTIVE_JOBS} generations at a time")
-    price = price_of(model, width, height, num_images)
+    price = price_of(order.model, order.width, order.height, order.num_images)
     if user.credits < price:
         raise AppError("Insufficient credits")
+    wait = rate_limits.take(ctx, user.id, rate_limits.generations_of(user))
+    if wait is not None:
+        raise AppError({"code": "rateLimited", "message": "Too many generations", "retryAfter": wait})
     job_id = ctx.db.insert(
         GenerationJob(
             user_id=user.id,
             status="pending",
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            model=model,
-            width=width,
-            height=height,
-            steps=steps,
-            guidance=guidance,
-            seed=seed,
-            num_images=num_images,
+            prompt=order.prompt,
+            negative_prompt=order.negative_prompt,
+            model=order.model,
+            width=order.width,
+            height=order.height,
+            steps=order.steps,
+            guidance=order.guidance,
+            seed=order.seed,
+            num_images=order.num_images,
             credits_used=price,
             created_at=ctx.now,
             updated_at=ctx.now,
         )
     )
-    remaining = user.credits - price
-    ctx.db.patch(user.id, credits=remaining, updated_at=ctx.now)
-    ctx.scheduler.run_after(0, generation_actions.process_generation, job_id=job_id)
+    remaining = ledger.spend(ctx, user, price, job_id=job_id)
+    attempts.schedule(ctx, job_id, attempt=0, delay=0)
     return JobStarted(job_id=job_id, credits_used=price, credits_remaining=remaining)
 
 
-def _check_order(prompt: str, width: int, height: int, num_images: int) -> None:
-    if not prompt.strip() or len(prompt) > MAX_PROMPT:
+def _check(order: Order) -> None:
+    if not order.prompt.strip() or len(order.prompt) > MAX_PROMPT:
         raise AppError(f"The prompt must have 1 to {MAX_PROMPT} characters")
-    if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
+    if not (MIN_SIDE <= order.width <= MAX_SIDE and MIN_SIDE <= order.height <= MAX_SIDE):
         raise AppError(f"Width and height must be {MIN_SIDE} to {MAX_SIDE} pixels")
-    if not 1 <= num_images <= MAX_IMAGES:
+    if not 1 <= order.num_images <= MAX_IMAGES:
         raise AppError(f"The number of images must be 1 to {MAX_IMAGES}")
 
 
@@ -99,7 +121,7 @@ def _jobs_of(ctx: QueryCtx, user: User, status: JobStatus, limit: int) -> list[G
 @query
 def get_generation_job(ctx: QueryCtx, job_id: Id[GenerationJob]) -> GenerationJob | None:
     """A job of the signed-in user; null when it does not exist."""
-    user = require_user(ctx)
+    user = users.require_user(ctx)
     job = ctx.db.get(job_id)
     if job is not None and job.user_id != user.id:
         raise AppError("Unauthorized")
@@ -112,7 +134,7 @@ def get_image(ctx: QueryCtx, image_id: Id[Image]) -> Image | None:
     image = ctx.db.get(image_id)
     if image is None or image.is_public:
         return image
-    if image.user_id != require_user(ctx).id:
+    if image.user_id != users.require_user(ctx).id:
         raise AppError("Unauthorized")
     return image
 
@@ -120,7 +142,7 @@ def get_image(ctx: QueryCtx, image_id: Id[Image]) -> Image | None:
 @query
 def list_generation_jobs(ctx: QueryCtx, limit: int = 50, status: JobStatus | None = None) -> list[GenerationJob]:
     """The signed-in user's jobs, the newest first."""
-    user = require_user(ctx)
+    user = users.require_user(ctx)
     if status is not None:
         return _jobs_of(ctx, user, status, limit)
     return ctx.db.query(GenerationJob.by_user.eq(user.id)).order("desc").take(limit)
@@ -136,32 +158,58 @@ def get_generation_job_internal(ctx: QueryCtx, id: Id[GenerationJob]) -> Generat
 
 
 @internal_query
+def get_job_of_user(ctx: QueryCtx, user_id: Id[User], job_id: str) -> GenerationJob | None:
+    """A user's job by the text of its id, for their programs."""
+    found = ctx.db.normalize_id(GenerationJob, job_id)
+    job = None if found is None else ctx.db.get(found)
+    return job if job is not None and job.user_id == user_id else None
+
+
+@internal_query
 def get_user_internal(ctx: QueryCtx, id: Id[User]) -> User | None:
     """Any user."""
     return ctx.db.get(id)
 
 
 @internal_mutation
+def place_order(
+    ctx: MutationCtx,
+    user_id: Id[User],
+    prompt: str,
+    model: str,
+    negative_prompt: str | None = None,
+    width: int = DEFAULT_WIDTH,
+    height: int = DEFAULT_HEIGHT,
+    steps: int = DEFAULT_STEPS,
+    guidance: float = DEFAULT_GUIDANCE,
+    seed: int | None = None,
+    num_images: int = DEFAULT_NUM_IMAGES,
+) -> JobStarted:
+    """Order images for a user whose API key was checked."""
+    order = Order(prompt, model, negative_prompt, width, height, steps, guidance, seed, num_images)
+    return place(ctx, users.existing_user(ctx, user_id), order)
+
+
+@internal_mutation
 def update_job_status(
-    ctx: MutationCtx, job_id: Id[GenerationJob], status: Literal["pending", "processing", "uploading"]
+    ctx: MutationCtx,
+    job_id: Id[GenerationJob],
+    status: Literal["pending", "processing", "uploading"],
+    attempt: int | None = None,
 ) -> bool:
-    """Move an active job on; false when it is settled or gone, and nothing more should be done for it."""
-    job = _active_job(ctx, job_id)
+    """Move an active job on; false when it is settled, gone or another attempt's, and nothing more is to be done."""
+    job = active_job(ctx, job_id, attempt)
     if job is None:
         return False
-    started_at = ctx.now if status == "processing" and job.started_at is None else job.started_at
-    ctx.db.patch(job.id, status=status, started_at=started_at, updated_at=ctx.now)
+    move(ctx, job, status)
     return True
 
 
 @internal_mutation
 def increment_retry_count(ctx: MutationCtx, job_id: Id[GenerationJob]) -> int:
-    """Count one more try, and let the job wait for it: a retried job is pending again. Returns the tries so far."""
-    job = _active_job(ctx, job_id)
-    if job is None:
-        return 0
-    ctx.db.patch(job.id, retry_count=job.retry_count + 1, status="pending", updated_at=ctx.now)
-    return job.retry_count + 1
+    """Give up the attempt that is under way, and schedule the next one. Returns the retries so far."""
+    job = active_job(ctx, job_id)
+    return 0 if job is None else attempts.again(ctx, job)
 
 
 @internal_mutation
@@ -176,12 +224,14 @@ def create_image(
     thumbnail_url: str | None = None,
     blur_data_url: str | None = None,
     seed: int | None = None,
+    attempt: int | None = None,
 ) -> Id[Image]:
     """A picture of a job that lies in storage now: its row, and its bytes against the quota, in one step."""
-    job = _active_job(ctx, job_id)
+    job = active_job(ctx, job_id, attempt)
     if job is None:
         raise AppError("The job is settled")
-    change_storage(ctx, job.user_id, file_size_bytes)
+    users.change_storage(ctx, job.user_id, file_size_bytes)
+    loose_objects.tie_up(ctx, s3_key)
     return ctx.db.insert(
         Image(
             user_id=job.user_id,
@@ -211,7 +261,7 @@ def create_image(
 @internal_mutation
 def update_storage_usage(ctx: MutationCtx, user_id: Id[User], bytes_change: int) -> None:
     """Add to what a user stores."""
-    change_storage(ctx, user_id, bytes_change)
+    users.change_storage(ctx, user_id, bytes_change)
 
 
 @internal_mutation
@@ -221,9 +271,10 @@ def complete_generation(
     image_ids: list[Id[Image]],
     processing_time_ms: float | None = None,
     estimated_cost_usd: float | None = None,
+    attempt: int | None = None,
 ) -> None:
     """Settle a job well: its images are there."""
-    job = _active_job(ctx, job_id)
+    job = active_job(ctx, job_id, attempt)
     if job is None:
         return
     ctx.db.patch(
@@ -246,23 +297,53 @@ def complete_generation(
         images_uploaded=len(images),
         storage_bytes=sum(image.file_size_bytes for image in images),
     )
+    attempts.forget_run(ctx, job.id)
+    tell(ctx, job, "generation.completed", images=[{"id": image.id, "url": image.cloud_front_url} for image in images])
 
 
 @internal_mutation
 def fail_generation(ctx: MutationCtx, job_id: Id[GenerationJob], error: str, refund: bool = False) -> None:
     """Settle a job badly, and give its credits back when the user is not to blame."""
-    job = _active_job(ctx, job_id)
-    if job is None:
-        return
+    job = active_job(ctx, job_id)
+    if job is not None:
+        fail(ctx, job, error, refund=refund)
+
+
+# ── steps of a job ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def active_job(ctx: QueryCtx, job_id: Id[GenerationJob], attempt: int | None = None) -> GenerationJob | None:
+    """The job unless it is settled, or the attempt that asks was given up."""
+    job = ctx.db.get(job_id)
+    if job is None or job.status not in ACTIVE or attempt not in (None, job.retry_count):
+        return None
+    return job
+
+
+def images_of(ctx: QueryCtx, job: GenerationJob) -> list[Image]:
+    return ctx.db.query(Image.by_job.eq(job.id)).collect()
+
+
+def move(ctx: MutationCtx, job: GenerationJob, status: JobStatus) -> None:
+    started_at = ctx.now if status == "processing" and job.started_at is None else job.started_at
+    ctx.db.patch(job.id, status=status, started_at=started_at, updated_at=ctx.now)
+
+
+def fail(ctx: MutationCtx, job: GenerationJob, error: str, *, refund: bool) -> None:
     ctx.db.patch(job.id, status="failed", error=error, completed_at=ctx.now, updated_at=ctx.now)
+    attempts.forget_run(ctx, job.id)
+    for image in images_of(ctx, job):  # a failed job has no images: nobody gets a part of them and the credits too
+        loose_objects.cut_loose(ctx, image)
+        ctx.db.delete(image.id)
+        users.change_storage(ctx, job.user_id, -image.file_size_bytes)
     user = ctx.db.get(job.user_id)
     if user is None:
         return
     if refund:
-        ctx.db.patch(user.id, credits=user.credits + job.credits_used, updated_at=ctx.now)
+        ledger.move(ctx, user, job.credits_used, "refund", job_id=job.id)
     usage.count(ctx, user.id, generations_failed=1, credits_used=0 if refund else job.credits_used)
+    tell(ctx, job, "generation.failed", error=error, refunded=refund)
 
 
-def _active_job(ctx: QueryCtx, job_id: Id[GenerationJob]) -> GenerationJob | None:
-    job = ctx.db.get(job_id)
-    return job if job is not None and job.status in ACTIVE else None
+def tell(ctx: MutationCtx, job: GenerationJob, event: WebhookEvent, **more: Any) -> None:
+    webhooks.emit(ctx, job.user_id, event, {"jobId": job.id, "prompt": job.prompt, "model": job.model, **more})

@@ -1,9 +1,25 @@
 """Images as people see them: their own, the public gallery, and what they do with them."""
 
-from functions import usage
+from functions import loose_objects, usage
+from functions.object_store import ObjectStore
 from functions.users import change_storage, current_user, require_user
-from reactor import UNSET, AppError, Id, MutationCtx, Page, PaginationOpts, QueryCtx, Unset, mutation, query
-from schema import Collection, Image
+from reactor import (
+    UNSET,
+    ActionCtx,
+    AppError,
+    Id,
+    MutationCtx,
+    Page,
+    PaginationOpts,
+    QueryCtx,
+    Unset,
+    action,
+    internal_mutation,
+    internal_query,
+    mutation,
+    query,
+)
+from schema import Collection, Image, User
 
 MAX_TAGS, MAX_TAG = 20, 50  # how many, and how long
 
@@ -45,8 +61,12 @@ def update_image(
 @mutation
 def delete_image(ctx: MutationCtx, image_id: Id[Image]) -> None:
     """Delete an image, take it out of its owner's collections, and free its space."""
-    image = _own_image(ctx, image_id)
+    _delete(ctx, _own_image(ctx, image_id))
+
+
+def _delete(ctx: MutationCtx, image: Image) -> None:
     ctx.db.delete(image.id)
+    loose_objects.cut_loose(ctx, image)
     for collection in ctx.db.query(Collection.by_user.eq(image.user_id)):
         if image.id in collection.image_ids or image.id == collection.cover_image_id:
             ctx.db.patch(
@@ -71,6 +91,52 @@ def record_download(ctx: MutationCtx, image_id: Id[Image]) -> None:
     """Somebody took a copy of an image."""
     image = _visible_image(ctx, image_id)
     ctx.db.patch(image.id, downloads=image.downloads + 1)
+
+
+@action
+async def create_download_url(ctx: ActionCtx, image_id: Id[Image]) -> str:
+    """A URL of an image's bytes that works for an hour, for whoever may see the image."""
+    image = await ctx.run_query(get_visible_image, image_id=image_id)
+    store = ObjectStore.from_env(ctx.env)
+    if store is None:
+        raise AppError("No picture store is configured on this server")
+    return store.signed_url(image.s3_key, ctx.now)
+
+
+# ── what only the server calls ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@internal_query
+def get_visible_image(ctx: QueryCtx, image_id: Id[Image]) -> Image:
+    """The image, if whoever is signed in may see it."""
+    return _visible_image(ctx, image_id)
+
+
+@internal_query
+def page_of_user(ctx: QueryCtx, user_id: Id[User], pagination_opts: PaginationOpts) -> Page[Image]:
+    """A user's images, the newest first, for their programs."""
+    return ctx.db.query(Image.by_user_created.eq(user_id)).order("desc").paginate(pagination_opts)
+
+
+@internal_query
+def get_of_user(ctx: QueryCtx, user_id: Id[User], image_id: str) -> Image | None:
+    """A user's image by the text of its id, for their programs."""
+    found = ctx.db.normalize_id(Image, image_id)
+    image = None if found is None else ctx.db.get(found)
+    return image if image is not None and image.user_id == user_id else None
+
+
+@internal_mutation
+def delete_of_user(ctx: MutationCtx, user_id: Id[User], image_id: str) -> bool:
+    """Delete a user's image, for their programs; false when they have none of this id."""
+    image = ctx.run_query(get_of_user, user_id=user_id, image_id=image_id)
+    if image is None:
+        return False
+    _delete(ctx, image)
+    return True
+
+
+# ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _own_image(ctx: QueryCtx, image_id: Id[Image]) -> Image:

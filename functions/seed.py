@@ -3,6 +3,7 @@
 from datetime import timedelta
 from random import Random
 
+from functions import ledger
 from functions.constants import PLAN_LIMITS, PRICES, price_of
 from reactor import Id, Model, MutationCtx, internal_mutation
 from schema import Collection, GenerationJob, Image, Plan, Usage, User
@@ -69,7 +70,7 @@ def _insert_user(ctx: MutationCtx, random: Random, clerk_id: str, number: int) -
     plan: Plan = random.choices(("free", "pro", "enterprise"), (8, 3, 1))[0]
     limits = PLAN_LIMITS[plan]
     first_name, last_name = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
-    return ctx.db.insert(
+    user_id = ctx.db.insert(
         User(
             clerk_id=clerk_id,
             email=f"{first_name}.{last_name}.{number}@example.com".lower(),
@@ -83,6 +84,8 @@ def _insert_user(ctx: MutationCtx, random: Random, clerk_id: str, number: int) -
             updated_at=ctx.now,
         )
     )
+    ledger.record(ctx, user_id, limits.credits, limits.credits, "grant")
+    return user_id
 
 
 def _insert_jobs(ctx: MutationCtx, random: Random, user_id: Id[User], images: int) -> list[Image]:

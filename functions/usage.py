@@ -15,6 +15,8 @@ def count(
     storage_bytes: int = 0,
     images_uploaded: int = 0,
     images_deleted: int = 0,
+    api_requests_success: int = 0,
+    api_requests_failed: int = 0,
 ) -> None:
     """Add to today's counters of a user. `model` is counted once."""
     today = _today(ctx, user_id)
@@ -31,6 +33,9 @@ def count(
         storage_used_bytes=max(0, today.storage_used_bytes + storage_bytes),
         images_uploaded=today.images_uploaded + images_uploaded,
         images_deleted=today.images_deleted + images_deleted,
+        api_requests_count=today.api_requests_count + api_requests_success + api_requests_failed,
+        api_requests_success=max(0, today.api_requests_success + api_requests_success),
+        api_requests_failed=today.api_requests_failed + api_requests_failed,
         updated_at=ctx.now,
     )
 

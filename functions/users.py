@@ -5,6 +5,7 @@ Clerk's webhook and Stripe call the internal functions; a browser sees and chang
 
 from datetime import timedelta
 
+from functions import ledger, loose_objects
 from functions.constants import PLAN_LIMITS
 from reactor import (
     UNSET,
@@ -19,8 +20,23 @@ from reactor import (
     mutation,
     query,
 )
-from schema import ApiKey, Collection, GenerationJob, Image, Plan, SubscriptionStatus, Usage, User
+from schema import (
+    ApiKey,
+    Collection,
+    CreditChange,
+    GenerationJob,
+    GenerationRun,
+    Image,
+    Plan,
+    RateCounter,
+    SubscriptionStatus,
+    Usage,
+    User,
+    Webhook,
+    WebhookDelivery,
+)
 
+OWNED = (Image, GenerationJob, Collection, ApiKey, Usage, CreditChange, RateCounter, Webhook, WebhookDelivery)
 PURGE_CHUNK = 500  # documents one mutation of a purge deletes: quick enough to pass unnoticed by others
 
 
@@ -150,7 +166,7 @@ def create_user(
     if user is not None:
         return user.id
     free = PLAN_LIMITS["free"]
-    return ctx.db.insert(
+    user_id = ctx.db.insert(
         User(
             clerk_id=clerk_id,
             email=email,
@@ -164,6 +180,8 @@ def create_user(
             updated_at=ctx.now,
         )
     )
+    ledger.record(ctx, user_id, free.credits, free.credits, "grant")
+    return user_id
 
 
 @internal_mutation
@@ -205,9 +223,14 @@ def delete_user(ctx: MutationCtx, clerk_id: str) -> None:
 def purge_user(ctx: MutationCtx, user_id: Id[User]) -> None:
     """Delete a chunk of what a deleted user left, and come back for the rest."""
     room = PURGE_CHUNK
-    for table in (Image, GenerationJob, Collection, ApiKey, Usage):
+    for table in OWNED:
         documents = ctx.db.query(table.by_user.eq(user_id)).take(room)
         for document in documents:
+            if isinstance(document, Image):
+                loose_objects.cut_loose(ctx, document)
+            elif isinstance(document, GenerationJob):
+                for run in ctx.db.query(GenerationRun.by_job.eq(document.id)):
+                    ctx.db.delete(run.id)
             ctx.db.delete(document.id)
         room -= len(documents)
         if room == 0:
@@ -236,13 +259,13 @@ def update_user_plan(
     ctx.db.patch(
         user.id,
         plan=plan,
-        credits=limits.credits,
         storage_quota_bytes=limits.storage_bytes,
         stripe_customer_id=stripe_customer_id,
         stripe_subscription_id=stripe_subscription_id,
         subscription_status=subscription_status,
         updated_at=ctx.now,
     )
+    ledger.move(ctx, existing_user(ctx, user.id), limits.credits - user.credits, "plan", note=plan)
 
 
 @internal_mutation
@@ -254,19 +277,11 @@ def update_storage_usage(ctx: MutationCtx, user_id: Id[User], bytes_change: int)
 @internal_mutation
 def deduct_credits(ctx: MutationCtx, user_id: Id[User], amount: float) -> NewBalance:
     """Take credits; an error when there are not enough."""
-    user = existing_user(ctx, user_id)
-    if user.credits < amount:
-        raise AppError("Insufficient credits")
-    return _set_credits(ctx, user, user.credits - amount)
+    return NewBalance(new_balance=ledger.spend(ctx, existing_user(ctx, user_id), amount))
 
 
 @internal_mutation
-def adjust_credits(ctx: MutationCtx, user_id: Id[User], amount: float) -> NewBalance:
+def adjust_credits(ctx: MutationCtx, user_id: Id[User], amount: float, note: str | None = None) -> NewBalance:
     """An operator's correction: give credits, or take them with a negative amount, down to none."""
-    user = existing_user(ctx, user_id)
-    return _set_credits(ctx, user, max(0, user.credits + amount))
-
-
-def _set_credits(ctx: MutationCtx, user: User, balance: float) -> NewBalance:
-    ctx.db.patch(user.id, credits=balance, updated_at=ctx.now)
+    balance = ledger.move(ctx, existing_user(ctx, user_id), amount, "adjustment", note=note)
     return NewBalance(new_balance=balance)

@@ -6,6 +6,49 @@ import type { Doc, Id } from "./dataModel.js";
 
 /** What clients may call: `useQuery(api.module.function, args)`. */
 export declare const api: {
+  apiKeys: {
+    /** Make a key for the signed-in user. `rateLimit` is requests a minute. */
+    createApiKey: FunctionReference<
+      "mutation",
+      "public",
+      {
+        name: string;
+        scopes: Array<"generate" | "read" | "write" | "delete">;
+        rateLimit?: number;
+        expiresAt?: number;
+      },
+      { keyId: Id<"apiKeys">; key: string; prefix: string }
+    >;
+    /** Stop a key from working, and forget it. */
+    deleteApiKey: FunctionReference<"mutation", "public", { keyId: Id<"apiKeys"> }, null>;
+    /** The signed-in user's keys. */
+    listApiKeys: FunctionReference<
+      "query",
+      "public",
+      Record<string, never>,
+      Array<{
+        keyId: Id<"apiKeys">;
+        name: string;
+        prefix: string;
+        scopes: Array<"generate" | "read" | "write" | "delete">;
+        rateLimit?: number;
+        isActive: boolean;
+        lastUsedAt?: number;
+        totalRequests: number;
+        expiresAt?: number;
+        createdAt: number;
+      }>
+    >;
+    /** Stop a key from working, for good. It stays listed. */
+    revokeApiKey: FunctionReference<"mutation", "public", { keyId: Id<"apiKeys"> }, null>;
+    /** Give a key a new secret, everything else staying as it is; the old one stops working at once. */
+    rotateApiKey: FunctionReference<
+      "mutation",
+      "public",
+      { keyId: Id<"apiKeys"> },
+      { keyId: Id<"apiKeys">; key: string; prefix: string }
+    >;
+  };
   generations: {
     /** Order images. Credits are taken at once; a job that fails for no fault of the user gives them back. */
     createGenerationJob: FunctionReference<
@@ -50,6 +93,8 @@ export declare const api: {
     >;
   };
   images: {
+    /** A URL of an image's bytes that works for an hour, for whoever may see the image. */
+    createDownloadUrl: FunctionReference<"action", "public", { imageId: Id<"images"> }, string>;
     /** Delete an image, take it out of its owner's collections, and free its space. */
     deleteImage: FunctionReference<"mutation", "public", { imageId: Id<"images"> }, null>;
     /** Everybody's public images, the newest first; no account needed. */
@@ -85,6 +130,34 @@ export declare const api: {
       null
     >;
   };
+  ledger: {
+    /** Whether the signed-in user's credits run out; null while there are enough. */
+    getCreditAlert: FunctionReference<
+      "query",
+      "public",
+      Record<string, never>,
+      "low" | "depleted" | null
+    >;
+    /** The movements of the signed-in user's credits, the newest first. */
+    listCreditChanges: FunctionReference<
+      "query",
+      "public",
+      { paginationOpts: PaginationOptions },
+      PaginationResult<Doc<"creditChanges">>
+    >;
+  };
+  rateLimits: {
+    /** What is left of the signed-in user's limits. */
+    checkRateLimit: FunctionReference<
+      "query",
+      "public",
+      Record<string, never>,
+      {
+        generations: { limit: number | null; used: number; resetsAt?: number };
+        apiRequests: { limit: number | null; used: number; resetsAt?: number };
+      }
+    >;
+  };
   users: {
     /** The signed-in user; null when signed out. */
     getCurrentUser: FunctionReference<"query", "public", Record<string, never>, Doc<"users"> | null>;
@@ -114,13 +187,179 @@ export declare const api: {
       { success: boolean }
     >;
   };
+  webhooks: {
+    /** Delete a webhook. The log of its deliveries stays. */
+    deleteWebhook: FunctionReference<"mutation", "public", { webhookId: Id<"webhooks"> }, null>;
+    /** What was sent to the signed-in user's webhooks, and how that went; the newest first. */
+    listDeliveries: FunctionReference<
+      "query",
+      "public",
+      { paginationOpts: PaginationOptions },
+      PaginationResult<Doc<"webhookDeliveries">>
+    >;
+    /** The signed-in user's webhooks. */
+    listWebhooks: FunctionReference<
+      "query",
+      "public",
+      Record<string, never>,
+      Array<{
+        webhookId: Id<"webhooks">;
+        url: string;
+        events: Array<
+          | "generation.started"
+          | "generation.completed"
+          | "generation.failed"
+          | "credit.low"
+          | "credit.depleted">;
+        isActive: boolean;
+        failures: number;
+        disabledAt?: number;
+        createdAt: number;
+      }>
+    >;
+    /** Send a delivery again, under its old id, with all its attempts before it. */
+    redeliver: FunctionReference<
+      "mutation",
+      "public",
+      { deliveryId: Id<"webhookDeliveries"> },
+      null
+    >;
+    /** Let an address hear of the signed-in user's events. The answer holds the secret that signs them. */
+    registerWebhook: FunctionReference<
+      "mutation",
+      "public",
+      {
+        url: string;
+        events: Array<
+          | "generation.started"
+          | "generation.completed"
+          | "generation.failed"
+          | "credit.low"
+          | "credit.depleted">;
+      },
+      { webhookId: Id<"webhooks">; secret: string }
+    >;
+    /** Change a webhook; switching a disabled one on forgives its failures. */
+    updateWebhook: FunctionReference<
+      "mutation",
+      "public",
+      {
+        webhookId: Id<"webhooks">;
+        url?: string;
+        events?: Array<
+          | "generation.started"
+          | "generation.completed"
+          | "generation.failed"
+          | "credit.low"
+          | "credit.depleted">;
+        isActive?: boolean;
+      },
+      null
+    >;
+  };
 };
 
 /** What only the server itself calls: clients are refused. */
 export declare const internal: {
+  apiKeys: {
+    /** The request that was counted as a success came to nothing. */
+    noteFailure: FunctionReference<"mutation", "internal", { userId: Id<"users"> }, null>;
+    /** A program calls with this key: may it? If so it is counted, against all limits there are. */
+    useApiKey: FunctionReference<
+      "mutation",
+      "internal",
+      { key: string; scope: "generate" | "read" | "write" | "delete" },
+      {
+        userId?: Id<"users">;
+        refused?: "unknown" | "scope" | "plan" | "rate";
+        retryAfter?: number;
+      }
+    >;
+    /** Whose key this is; null when it does not work: unknown, revoked or expired. */
+    validateApiKey: FunctionReference<
+      "query",
+      "internal",
+      { key: string },
+      {
+        keyId: Id<"apiKeys">;
+        userId: Id<"users">;
+        scopes: Array<"generate" | "read" | "write" | "delete">;
+      } | null
+    >;
+  };
+  attempts: {
+    /** Before an object is written: it may be, there is room for it, and it will be swept if no image comes of it. */
+    announceUpload: FunctionReference<
+      "mutation",
+      "internal",
+      {
+        jobId: Id<"generationJobs">;
+        attempt: number;
+        s3Key: string;
+        s3Bucket: string;
+        fileSizeBytes: number;
+      },
+      boolean
+    >;
+    /** An attempt has ended without success: there is another one, or the job has failed. */
+    attemptFailed: FunctionReference<
+      "mutation",
+      "internal",
+      {
+        jobId: Id<"generationJobs">;
+        attempt: number;
+        error: string;
+        retry: boolean;
+        refund: boolean;
+      },
+      null
+    >;
+    /** Begin an attempt, if it is this one's turn: the job waits for it, and nobody else has it. */
+    beginAttempt: FunctionReference<
+      "mutation",
+      "internal",
+      { jobId: Id<"generationJobs">; attempt: number },
+      
+        | { job: Doc<"generationJobs">; clerkId: string; imageIds: Array<Id<"images">> }
+        | null
+    >;
+    /** Jobs whose attempt has died with its server, or hangs, get the next one or fail. Returns how many were stuck. */
+    recoverStuckJobs: FunctionReference<"mutation", "internal", Record<string, never>, number>;
+  };
+  clerk: {
+    /** Messages of long ago are forgotten, but not whom Clerk deleted. How many. */
+    forgetEvents: FunctionReference<"mutation", "internal", Record<string, never>, number>;
+    /**
+     * Do what a message says. False when this very message was dealt with before, and nothing was done.
+     *
+     * Messages overtake each other: an update may come before the creation, or after the deletion.
+     */
+    handleEvent: FunctionReference<
+      "mutation",
+      "internal",
+      {
+        svixId: string;
+        type: "user.created" | "user.updated" | "user.deleted";
+        data: Record<string, any>;
+      },
+      boolean
+    >;
+  };
   generationActions: {
-    /** Carry out a job that is waiting; one that somebody else took, or that is settled, is left alone. */
-    processGeneration: FunctionReference<"action", "internal", { jobId: Id<"generationJobs"> }, null>;
+    /** Make one attempt at a job. One that somebody else took, or that is settled, is left alone. */
+    processGeneration: FunctionReference<
+      "action",
+      "internal",
+      { jobId: Id<"generationJobs">; attempt?: number },
+      null
+    >;
+    /**
+     * Delete the objects that have no image. How many.
+     *
+     * An upload that may still be under way is left for ten minutes. `ahead_seconds` sweeps what would be swept so much
+     * later: for an operator who knows that nothing is under way.
+     */
+    sweepObjects: FunctionReference<"action", "internal", { aheadSeconds?: number }, number>;
   };
   generations: {
     /** Settle a job well: its images are there. */
@@ -132,6 +371,7 @@ export declare const internal: {
         imageIds: Array<Id<"images">>;
         processingTimeMs?: number;
         estimatedCostUsd?: number;
+        attempt?: number;
       },
       null
     >;
@@ -149,6 +389,7 @@ export declare const internal: {
         thumbnailUrl?: string;
         blurDataUrl?: string;
         seed?: number;
+        attempt?: number;
       },
       Id<"images">
     >;
@@ -166,20 +407,49 @@ export declare const internal: {
       { id: Id<"generationJobs"> },
       Doc<"generationJobs"> | null
     >;
+    /** A user's job by the text of its id, for their programs. */
+    getJobOfUser: FunctionReference<
+      "query",
+      "internal",
+      { userId: Id<"users">; jobId: string },
+      Doc<"generationJobs"> | null
+    >;
     /** Any user. */
     getUserInternal: FunctionReference<"query", "internal", { id: Id<"users"> }, Doc<"users"> | null>;
-    /** Count one more try, and let the job wait for it: a retried job is pending again. Returns the tries so far. */
+    /** Give up the attempt that is under way, and schedule the next one. Returns the retries so far. */
     incrementRetryCount: FunctionReference<
       "mutation",
       "internal",
       { jobId: Id<"generationJobs"> },
       number
     >;
-    /** Move an active job on; false when it is settled or gone, and nothing more should be done for it. */
+    /** Order images for a user whose API key was checked. */
+    placeOrder: FunctionReference<
+      "mutation",
+      "internal",
+      {
+        userId: Id<"users">;
+        prompt: string;
+        model: string;
+        negativePrompt?: string;
+        width?: number;
+        height?: number;
+        steps?: number;
+        guidance?: number;
+        seed?: number;
+        numImages?: number;
+      },
+      { jobId: Id<"generationJobs">; creditsUsed: number; creditsRemaining: number }
+    >;
+    /** Move an active job on; false when it is settled, gone or another attempt's, and nothing more is to be done. */
     updateJobStatus: FunctionReference<
       "mutation",
       "internal",
-      { jobId: Id<"generationJobs">; status: "pending" | "processing" | "uploading" },
+      {
+        jobId: Id<"generationJobs">;
+        status: "pending" | "processing" | "uploading";
+        attempt?: number;
+      },
       boolean
     >;
     /** Add to what a user stores. */
@@ -187,6 +457,47 @@ export declare const internal: {
       "mutation",
       "internal",
       { userId: Id<"users">; bytesChange: number },
+      null
+    >;
+  };
+  images: {
+    /** Delete a user's image, for their programs; false when they have none of this id. */
+    deleteOfUser: FunctionReference<
+      "mutation",
+      "internal",
+      { userId: Id<"users">; imageId: string },
+      boolean
+    >;
+    /** A user's image by the text of its id, for their programs. */
+    getOfUser: FunctionReference<
+      "query",
+      "internal",
+      { userId: Id<"users">; imageId: string },
+      Doc<"images"> | null
+    >;
+    /** The image, if whoever is signed in may see it. */
+    getVisibleImage: FunctionReference<"query", "internal", { imageId: Id<"images"> }, Doc<"images">>;
+    /** A user's images, the newest first, for their programs. */
+    pageOfUser: FunctionReference<
+      "query",
+      "internal",
+      { userId: Id<"users">; paginationOpts: PaginationOptions },
+      PaginationResult<Doc<"images">>
+    >;
+  };
+  looseObjects: {
+    /** Objects to delete: due now, or in so many seconds. From here on no image can be made of them. */
+    claim: FunctionReference<
+      "mutation",
+      "internal",
+      { bucket: string; limit: number; aheadSeconds?: number },
+      Array<Doc<"looseObjects">>
+    >;
+    /** They are deleted. */
+    forget: FunctionReference<
+      "mutation",
+      "internal",
+      { ids: Array<Id<"looseObjects">> },
       null
     >;
   };
@@ -204,7 +515,7 @@ export declare const internal: {
     adjustCredits: FunctionReference<
       "mutation",
       "internal",
-      { userId: Id<"users">; amount: number },
+      { userId: Id<"users">; amount: number; note?: string },
       { newBalance: number }
     >;
     /** Make the user Clerk told us of; one that is there already is left as it is. */
@@ -273,5 +584,39 @@ export declare const internal: {
       },
       null
     >;
+  };
+  webhookActions: {
+    /** Make one attempt at a delivery, and write down how it went. */
+    deliver: FunctionReference<
+      "action",
+      "internal",
+      { deliveryId: Id<"webhookDeliveries"> },
+      null
+    >;
+  };
+  webhooks: {
+    /** A delivery whose webhook was disabled or deleted meanwhile is not made. */
+    dropDelivery: FunctionReference<
+      "mutation",
+      "internal",
+      { deliveryId: Id<"webhookDeliveries"> },
+      null
+    >;
+    /** What to send where; null when nothing is to be sent any more. */
+    getParcel: FunctionReference<
+      "query",
+      "internal",
+      { deliveryId: Id<"webhookDeliveries"> },
+      { url: string; secret: string; payload: string } | null
+    >;
+    /** An attempt was made: it is delivered, tried again later, or given up; too many failures disable the webhook. */
+    recordAttempt: FunctionReference<
+      "mutation",
+      "internal",
+      { deliveryId: Id<"webhookDeliveries">; responseStatus?: number; error?: string },
+      null
+    >;
+    /** Attempts that were lost, the server having stopped in the middle of them, are made again. How many. */
+    sendLost: FunctionReference<"mutation", "internal", Record<string, never>, number>;
   };
 };

@@ -47,6 +47,26 @@ export type DataModel = {
     searchIndexes: {};
     vectorIndexes: {};
   };
+  clerkEvents: {
+    document: {
+      _id: Id<"clerkEvents">;
+      _creationTime: number;
+      svixId: string;
+      type: string;
+      clerkId: string;
+      createdAt: number;
+    };
+    fieldPaths: "_creationTime" | "_id" | "clerkId" | "createdAt" | "svixId" | "type";
+    indexes: {
+      by_clerk_id: ["clerkId", "type", "_creationTime"];
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_svix_id: ["svixId", "_creationTime"];
+      by_type: ["type", "createdAt", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
   collections: {
     document: {
       _id: Id<"collections">;
@@ -82,6 +102,36 @@ export type DataModel = {
       by_share_token: ["shareToken", "_creationTime"];
       by_user: ["userId", "_creationTime"];
       by_user_updated: ["userId", "updatedAt", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  creditChanges: {
+    document: {
+      _id: Id<"creditChanges">;
+      _creationTime: number;
+      userId: Id<"users">;
+      amount: number;
+      balance: number;
+      reason: "grant" | "generation" | "refund" | "plan" | "adjustment";
+      jobId?: Id<"generationJobs">;
+      note?: string;
+      createdAt: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "amount"
+      | "balance"
+      | "createdAt"
+      | "jobId"
+      | "note"
+      | "reason"
+      | "userId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_user: ["userId", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};
@@ -143,6 +193,23 @@ export type DataModel = {
       by_status: ["status", "_creationTime"];
       by_user: ["userId", "_creationTime"];
       by_user_status: ["userId", "status", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  generationRuns: {
+    document: {
+      _id: Id<"generationRuns">;
+      _creationTime: number;
+      jobId: Id<"generationJobs">;
+      scheduledId: Id<"_scheduled_functions">;
+      createdAt: number;
+    };
+    fieldPaths: "_creationTime" | "_id" | "createdAt" | "jobId" | "scheduledId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_job: ["jobId", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};
@@ -217,6 +284,44 @@ export type DataModel = {
     searchIndexes: {
       search_prompt: { searchField: "prompt"; filterFields: "userId" | "isPublic" };
     };
+    vectorIndexes: {};
+  };
+  looseObjects: {
+    document: {
+      _id: Id<"looseObjects">;
+      _creationTime: number;
+      s3Key: string;
+      s3Bucket: string;
+      sweepAt: number;
+      isDoomed: boolean;
+    };
+    fieldPaths: "_creationTime" | "_id" | "isDoomed" | "s3Bucket" | "s3Key" | "sweepAt";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_key: ["s3Key", "_creationTime"];
+      by_sweep: ["s3Bucket", "sweepAt", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  rateCounters: {
+    document: {
+      _id: Id<"rateCounters">;
+      _creationTime: number;
+      userId: Id<"users">;
+      key: string;
+      windowStart: number;
+      count: number;
+    };
+    fieldPaths: "_creationTime" | "_id" | "count" | "key" | "userId" | "windowStart";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_key: ["key", "_creationTime"];
+      by_user: ["userId", "_creationTime"];
+    };
+    searchIndexes: {};
     vectorIndexes: {};
   };
   usage: {
@@ -319,6 +424,92 @@ export type DataModel = {
       by_email: ["email", "_creationTime"];
       by_id: ["_id"];
       by_plan: ["plan", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  webhookDeliveries: {
+    document: {
+      _id: Id<"webhookDeliveries">;
+      _creationTime: number;
+      createdAt: number;
+      updatedAt: number;
+      userId: Id<"users">;
+      webhookId: Id<"webhooks">;
+      event:
+        | "generation.started"
+        | "generation.completed"
+        | "generation.failed"
+        | "credit.low"
+        | "credit.depleted";
+      payload: string;
+      status: "pending" | "delivered" | "failed";
+      attempts: number;
+      responseStatus?: number;
+      error?: string;
+      nextAttemptAt: number;
+      deliveredAt?: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "attempts"
+      | "createdAt"
+      | "deliveredAt"
+      | "error"
+      | "event"
+      | "nextAttemptAt"
+      | "payload"
+      | "responseStatus"
+      | "status"
+      | "updatedAt"
+      | "userId"
+      | "webhookId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_status: ["status", "nextAttemptAt", "_creationTime"];
+      by_user: ["userId", "_creationTime"];
+      by_webhook: ["webhookId", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  webhooks: {
+    document: {
+      _id: Id<"webhooks">;
+      _creationTime: number;
+      createdAt: number;
+      updatedAt: number;
+      userId: Id<"users">;
+      url: string;
+      events: Array<
+        | "generation.started"
+        | "generation.completed"
+        | "generation.failed"
+        | "credit.low"
+        | "credit.depleted">;
+      secret: string;
+      isActive: boolean;
+      failures: number;
+      disabledAt?: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "createdAt"
+      | "disabledAt"
+      | "events"
+      | "failures"
+      | "isActive"
+      | "secret"
+      | "updatedAt"
+      | "url"
+      | "userId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_user: ["userId", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
+import itertools
 import json
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 from reactor.auth.identity import Identity
-from reactor.execution.frames import Kind
+from reactor.errors import AppError
+from reactor.execution.frames import Kind, Outcome
 from reactor.execution.outcome import error_of
 from reactor.testing import ManualClock, TestBackend
 from reactor.values.value import decode
+from tests.pixorly.fakes import BUCKET
 
 ROOT = Path(__file__).resolve().parents[2]
 START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -25,23 +29,35 @@ class Pixorly:
     def __init__(self, data: Path) -> None:
         self.clock = ManualClock(START)
         self.data = data
+        self._numbers = itertools.count(1)
         self.backend = TestBackend(ROOT, data=data, clock=self.clock)
+        self.backend.run_due()  # the crons have been at it once, and come again when the clock is turned
 
     def close(self) -> None:
         self.backend.close()
 
+    @property
+    def clock_now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.clock.now_ns() / 1e9, dt.UTC)
+
     def internal(self, kind: Kind, path: str, **args: Any) -> Any:
-        outcome = self.backend.outcome(kind, path, args, internal=True)
-        if outcome.failure is not None:
-            raise error_of(outcome.failure)
-        assert outcome.value is not None
-        return decode(outcome.value)
+        return _value(self.backend.outcome(kind, path, args, internal=True))
 
     def query(self, path: str, **args: Any) -> Any:
         return self.internal("query", path, **args)
 
     def mutation(self, path: str, **args: Any) -> Any:
         return self.internal("mutation", path, **args)
+
+    def action(self, path: str, **args: Any) -> Any:
+        backend = self.backend
+        return _value(asyncio.run(backend._act(backend._call("action", path, args, None, internal=True))))
+
+    def lose_the_due(self) -> None:
+        """What is due begins, and the server dies in it; the next one writes down that it was interrupted."""
+        while (job := self.backend._next_job()) is not None and job["scheduledTime"] <= self.clock.now_ns() / 1e6:
+            self.backend._system("mutation", "scheduler:claim", {"id": job["_id"]})
+        assert self.backend._system("mutation", "scheduler:sweep", {}) > 0
 
     def sign_up(self, name: str, *, credits: float | None = None) -> Browser:
         """A user Clerk told us of, and their browser; with the free plan's credits unless said otherwise."""
@@ -60,17 +76,25 @@ class Pixorly:
         assert self.mutation("generations:updateJobStatus", jobId=job_id, status="processing") is True
 
     def add_image(self, job_id: str, *, size: int = 1000) -> str:
-        key = f"images/{job_id}.png"
+        key = f"images/{job_id}-{next(self._numbers)}.png"
+        attempt = self.query("generations:getGenerationJobInternal", id=job_id)["retryCount"]
+        upload = {"s3Key": key, "s3Bucket": BUCKET, "fileSizeBytes": size}
+        if not self.mutation("attempts:announceUpload", jobId=job_id, attempt=attempt, **upload):
+            raise AppError("The job is settled")
         image: str = self.mutation(
             "generations:createImage",
             jobId=job_id,
-            s3Key=key,
-            s3Bucket="bucket",
+            **upload,
             cloudFrontUrl=f"https://cdn.example.com/{key}",
-            fileSizeBytes=size,
             mimeType="image/png",
         )
         return image
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        (file,) = self.data.glob("*.sqlite")
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            return int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])
 
     def documents(self, table: str, user_id: str) -> list[dict[str, Any]]:
         """A user's rows of a table, read from the file itself, as any SQLite tool would; absent fields are left out."""
@@ -105,6 +129,9 @@ class Browser:
     def mutation(self, path: str, **args: Any) -> Any:
         return self.pixorly.backend.mutation(path, args, identity=self.identity)
 
+    def action(self, path: str, **args: Any) -> Any:
+        return self.pixorly.backend.action(path, args, identity=self.identity)
+
     @property
     def user(self) -> dict[str, Any]:
         user: dict[str, Any] = self.query("users:getCurrentUser")
@@ -126,6 +153,13 @@ class Browser:
         image_id = self.pixorly.add_image(job_id, size=size)
         self.pixorly.mutation("generations:completeGeneration", jobId=job_id, imageIds=[image_id])
         return image_id
+
+
+def _value(outcome: Outcome) -> Any:
+    if outcome.failure is not None:
+        raise error_of(outcome.failure)
+    assert outcome.value is not None
+    return decode(outcome.value)
 
 
 def _read(column: Any) -> Any:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reactor.definitions.manifest import Manifest
+from tests.clients.conftest import clients, drivers, node_packages  # noqa: F401 fixtures
 from tests.codegen.compiler import Compiler, compiler_packages
 from tests.pixorly.application import ROOT, Pixorly
+from tests.pixorly.fakes import World
 
 LOAD = """
 import sys
@@ -33,8 +36,22 @@ def compiler(pytestconfig: pytest.Config, tmp_path: Path) -> Compiler:
     return Compiler(compiler_packages(Path(pytestconfig.cache.mkdir("node"))), tmp_path)
 
 
+MEMORY = Path("/dev/shm")
+
+
 @pytest.fixture
-def pixorly(tmp_path: Path) -> Iterator[Pixorly]:
-    application = Pixorly(tmp_path / "data")
-    yield application
-    application.close()
+def pixorly() -> Iterator[Pixorly]:
+    """On a disk in memory where there is one: what a power cut does is asked elsewhere, and here nobody waits for disks."""
+    with tempfile.TemporaryDirectory(prefix="pixorly-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        application = Pixorly(Path(folder))
+        yield application
+        application.close()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The servers Pixorly talks to, and the environment that names them."""
+    with World() as servers:
+        for name, value in servers.environment.items():
+            monkeypatch.setenv(name, value)
+        yield servers

@@ -95,7 +95,7 @@ def test_ten_jobs_may_be_under_way_and_one_that_settles_makes_room(pixorly: Pixo
 def test_without_a_provider_a_job_says_so_and_its_credits_come_back(pixorly: Pixorly) -> None:
     ada = pixorly.sign_up("ada")
     job_id = ada.order()
-    assert pixorly.backend.run_due() == 1
+    pixorly.backend.run_due()
     job = ada.job(job_id)
     assert job["status"] == "failed"
     assert "No image provider is configured" in job["error"]

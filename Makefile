@@ -24,7 +24,7 @@ test: .venv/.installed-test
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 format: .venv/.installed-test
 	$(BIN)/ruff format .

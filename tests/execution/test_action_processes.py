@@ -131,7 +131,9 @@ async def test_a_plain_action_that_takes_too_long_is_ended(tmp_path: Path) -> No
     async with world(tmp_path, action_wall=0.3) as pool:
         failure = (await pool.act("world:slow")).failure
         assert failure is not None
-        assert failure.text == "Function execution timed out (maximum duration: 0.3s)"
+        assert failure.text == (
+            "Function execution timed out (maximum duration: 0.3s). The setting is `action_wall` in [tool.reactor.limits]."
+        )
 
 
 async def test_only_so_many_calls_of_an_action_wait_at_once(tmp_path: Path) -> None:
@@ -183,7 +185,9 @@ async def test_a_shared_action_past_its_time_is_ended_alone(tmp_path: Path) -> N
     async with world(tmp_path, action_wall=0.6) as pool:
         hanging, good = await asyncio.gather(pool.act("world:hang"), pool.act("world:together", seconds=0.4))
         assert hanging.failure is not None
-        assert hanging.failure.text == "Function execution timed out (maximum duration: 0.6s)"
+        assert hanging.failure.text == (
+            "Function execution timed out (maximum duration: 0.6s). The setting is `action_wall` in [tool.reactor.limits]."
+        )
         assert value_of(good) == value_of(await pool.act("world:together"))
         cancelled = (await pool.act("world:cancel_oneself")).failure
         assert cancelled is not None

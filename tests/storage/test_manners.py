@@ -12,7 +12,8 @@ import reactor.database
 import reactor.storage
 
 ROOMS = [Path(room.__file__).parent for room in (reactor.storage, reactor.database) if room.__file__]
-SOURCES = sorted(path for room in ROOMS for path in room.glob("*.py"))
+CALL_LOG = "sqlite_call_log.py"  # a database of its own, in which there is no batch to break
+SOURCES = sorted(path for room in ROOMS for path in room.glob("*.py") if path.name != CALL_LOG)
 
 
 def offences(tree: ast.AST) -> Iterator[str]:

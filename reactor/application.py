@@ -135,7 +135,7 @@ class Application:
     async def deploy(self) -> Manifest:
         """Load the project as it is on disk now and switch to it, atomically.
 
-        Raises BundleBroken or SchemaViolation; the running code then goes on untouched.
+        Raises BundleBroken, SchemaViolation or WriterDied; the running code then goes on untouched.
         """
         async with self._deploying:
             nursery = await self.pool.load(self.root)

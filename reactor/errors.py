@@ -263,6 +263,12 @@ class ForeignCommit(StorageError):
     tag = "ForeignCommit"
 
 
+class WriterDied(ReactorError):
+    """The writer process ended before it did what it was asked."""
+
+    tag = "WriterDied"
+
+
 class BundleBroken(ReactorError):
     """User code that cannot be loaded. `traceback` is the text for the developer's terminal."""
 

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from reactor.clock import Clock
 from reactor.definitions.manifest import Manifest
-from reactor.errors import BundleBroken, SchemaViolation, StorageError
+from reactor.errors import BundleBroken, SchemaViolation, StorageError, WriterDied
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
 from reactor.execution.environment import ALL_NAMES
@@ -27,7 +27,7 @@ from reactor.execution.mirror import remove_mirror
 from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
-from reactor.execution.writer_lane import Ledger, State, WriterDied, WriterLane
+from reactor.execution.writer_lane import Ledger, State, WriterLane
 from reactor.limits import Limits
 
 _log = logging.getLogger("reactor.execution")

@@ -30,7 +30,15 @@ from typing import Protocol
 
 import msgspec
 
-from reactor.errors import BundleBroken, ForeignCommit, SchemaViolation, StaleWriter, StorageError, StorageLocked
+from reactor.errors import (
+    BundleBroken,
+    ForeignCommit,
+    SchemaViolation,
+    StaleWriter,
+    StorageError,
+    StorageLocked,
+    WriterDied,
+)
 from reactor.execution import frames
 from reactor.execution.blame import blame, crashed
 from reactor.execution.frames import AnyFrame, Batch, Call, Failure, Outcome, ToWriter, WriterHello
@@ -56,10 +64,6 @@ class State(enum.Enum):
     OPENING = enum.auto()
     OPEN = enum.auto()
     CLOSING = enum.auto()
-
-
-class WriterDied(Exception):
-    """The writer ended before it answered a request of the lane's own."""
 
 
 @dataclass(frozen=True, slots=True)

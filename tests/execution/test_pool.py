@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from reactor.definitions.manifest import Manifest
-from reactor.errors import BundleBroken, SchemaViolation, StorageLocked
+from reactor.errors import BundleBroken, ReactorError, SchemaViolation, StorageLocked
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.frames import ActionDone, AnyFrame, Call, Failure, OpenReader, Outcome, Queries, StaleBundle
 from reactor.execution.runner import Runner
@@ -521,6 +521,19 @@ async def test_a_push_whose_schema_stored_documents_do_not_fit_changes_nothing(t
             await pool.pool.switch(nursery)
         assert value_of(await pool.mutate("notes:add", text="b")) == "b"
         assert await pool.texts() == ["a", "b"]
+
+
+async def test_a_push_whose_nursery_is_killed_is_refused_like_any_other(tmp_path: Path) -> None:
+    """Whoever pushes catches ReactorError: anything else would end the server."""
+    async with running_pool(tmp_path) as pool:
+        pool.write("functions/loud.py", LOUD)
+        nursery = await pool.pool.load(pool.root)
+        os.kill(nursery._process.pid, signal.SIGKILL)
+        with pytest.raises(ReactorError):
+            await pool.pool.switch(nursery)
+        assert value_of(await pool.mutate("notes:add", text="a")) == "a"
+        assert await pool.texts() == ["a"]
+        assert not pool.pool.failed.done()
 
 
 async def test_a_running_action_ends_in_the_code_it_began_with(tmp_path: Path) -> None:

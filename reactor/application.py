@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import tempfile
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ class Application:
         self._engine = Engine(limits, self._functions, self._clock)
         self._pool: RunnerPool | None = None  # set by start
         self._lock: FileLock | None = None  # held from start to stop
-        self._runtime: tempfile.TemporaryDirectory[str] | None = None
+        self._runtime = data / "runtime"  # slots and the like, of one life of the server; under its lock
         self._bundle = ""  # hash of the code in force; set by start and deploy
         self._manifest = Manifest((), ())  # set by start and deploy
         self._by_path: dict[str, FunctionManifest] = {}
@@ -111,10 +111,11 @@ class Application:
         try:
             self._admin_key = AdminKey.at(self.data)
             await self._calls.open(self.data)
-            self._runtime = tempfile.TemporaryDirectory(prefix="reactor-")
+            shutil.rmtree(self._runtime, ignore_errors=True)  # what a killed server left
+            self._runtime.mkdir()
             pool = self._pool = RunnerPool(
                 database=self.data / DATABASE,
-                runtime_dir=Path(self._runtime.name),
+                runtime_dir=self._runtime,
                 limits=self.limits,
                 clock=self._clock,
                 listener=self._engine,
@@ -159,10 +160,8 @@ class Application:
             await self._pool.stop()
             self._pool = None
         await self._calls.close()
-        if self._runtime is not None:
-            self._runtime.cleanup()
-            self._runtime = None
         if self._lock is not None:
+            shutil.rmtree(self._runtime, ignore_errors=True)
             self._lock.release()
             self._lock = None
 

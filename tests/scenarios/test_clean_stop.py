@@ -35,6 +35,7 @@ async def test_after_a_clean_stop_everything_is_in_the_one_file(tmp_path: Path) 
         outcome = await application.call_mutation("notes:add", b'{"text":"%d"}' % n, None)
         assert outcome.failure is None
     await application.stop()
+    assert not (data / "runtime").exists()
     assert sorted(path.name for path in data.iterdir() if "reactor.db" in path.name and path.stat().st_size) == [
         "reactor.db"
     ]
@@ -43,3 +44,14 @@ async def test_after_a_clean_stop_everything_is_in_the_one_file(tmp_path: Path) 
         assert connection.execute("SELECT count(*) FROM notes").fetchone() == (20,)
     finally:
         connection.close()
+
+
+async def test_what_a_killed_server_left_is_cleared_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "data" / "runtime").mkdir(parents=True)
+    (tmp_path / "data" / "runtime" / "left-behind").write_bytes(bytes(16))
+    application = Application(tmp_path, tmp_path / "data")
+    await application.start()
+    try:
+        assert (tmp_path / "data" / "runtime" / "left-behind").exists() is False
+    finally:
+        await application.stop()

@@ -27,7 +27,7 @@ from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.engine.one_snapshot import Asked, OneSnapshot
-from reactor.errors import BadRequest, OutOfRetention, Overloaded
+from reactor.errors import BadRequest, FunctionCrashed, OutOfRetention, Overloaded
 from reactor.execution.frames import Batch, Call, Failure, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
@@ -46,6 +46,7 @@ _log = logging.getLogger("reactor.engine")
 Done = Callable[[Outcome], None]
 
 UNKNOWN_READS = ReadSet({SYSTEM_INDEX: (KeyRange.point(BUNDLE_KEY),)})  # of a run that died: new code may do better
+FIRST_RETRY, LAST_RETRY = 0.5, 64.0  # seconds before a watched query whose process died is run again
 REACHABLE = 5_000_000_000  # ns past the clock that a client may have seen: another node's clock, or ours set back
 ADVANCE = "_system/head:advance"
 
@@ -355,18 +356,32 @@ class Engine:
         gangs: dict[View, dict[Subscription, Observation]] = {}
         for outcome in outcomes:
             run = runs.pop(outcome.call)
-            observation = _observation(outcome, ts)
+            observation = _observation(outcome, ts, run.subscription.observation)
             self.runs_made += 1
             self.subscriptions.queue.observe(run.subscription.key.path, self._cost(outcome))
             self._functions.write("query", run.subscription.key.path, outcome)
             if run.gang is not None:
                 gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]
             self.subscriptions.arrived(run, observation)
+            self._look_after(run.subscription, outcome)
         if not runs:
             del self._batches[batch_id]
         cache = FrameCache()
         for view, seen in gangs.items():
             view.aligned(ts, seen, cache)
+
+    def _look_after(self, subscription: Subscription, outcome: Outcome) -> None:
+        """A watched query whose process died is run again after a while: it may not have been its own doing."""
+        if outcome.failure is None or outcome.failure.code != FunctionCrashed.tag:
+            subscription.crashes = 0
+            return
+        pause = min(FIRST_RETRY * 2**subscription.crashes, LAST_RETRY)
+        subscription.crashes += 1
+        asyncio.get_running_loop().call_later(pause, self._try_again, subscription)
+
+    def _try_again(self, subscription: Subscription) -> None:
+        self.subscriptions.try_again(subscription)
+        self._ask_for_step()
 
     def _ask_for_step(self) -> None:
         if not self._step_due:
@@ -458,10 +473,12 @@ def _outcome(observation: Observation) -> Outcome:
     return observation.payload
 
 
-def _observation(outcome: Outcome, ts: int) -> Observation:
+def _observation(outcome: Outcome, ts: int, before: Observation | None) -> Observation:
+    """`before` is what the query was last seen to be: a run that died reads, as far as is known, what that one did."""
+    reads = UNKNOWN_READS if before is None else before.reads
     return Observation(
         ts,
-        ReadSet.from_wire(outcome.reads) if outcome.reads else UNKNOWN_READS,
+        ReadSet.from_wire(outcome.reads) if outcome.reads else reads,
         outcome.digest,
         outcome.journal,
         outcome.identity_read,

@@ -112,6 +112,11 @@ class SubscriptionManager:
             for subscription in family.members():
                 self._expire(subscription, ts)
 
+    def try_again(self, subscription: Subscription) -> None:
+        """Its last run died: have another made, though nothing is known to have changed."""
+        if not subscription.dropped and subscription.subscribers and subscription.fresh:
+            self._expire(subscription, self._log.head)
+
     # ── runs come back ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def arrived(self, run: Run, observation: Observation) -> None:

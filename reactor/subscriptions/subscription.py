@@ -67,7 +67,17 @@ class Subscription:
     It is *fresh* when it has an observation that holds at the log's head, *stale* otherwise.
     """
 
-    __slots__ = ("dropped", "identity", "key", "observation", "running", "subscribers", "valid_until", "waiting")
+    __slots__ = (
+        "crashes",
+        "dropped",
+        "identity",
+        "key",
+        "observation",
+        "running",
+        "subscribers",
+        "valid_until",
+        "waiting",
+    )
 
     def __init__(self, key: QueryKey, identity: Identity | Anyone) -> None:
         self.key = key  # replaced by the manager when a run returns another journal
@@ -77,6 +87,7 @@ class Subscription:
         self.subscribers: dict[Subscriber, None] = {}  # ordered; grows in subscribe, shrinks in unsubscribe
         self.running = 0  # runs handed out and not arrived yet
         self.waiting = False  # True while it stands in the run queue
+        self.crashes = 0  # runs in a row that took their process along; counted by whoever runs them
         self.dropped = False  # becomes True when it is merged into another or nobody needs it; never back
 
     @property

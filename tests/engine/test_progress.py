@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reactor.application import Application
+from reactor.execution.frames import Failure, Outcome
 from tests.engine.pretend import Browser, PretendPool
 
 
@@ -81,3 +82,27 @@ async def test_two_queries_that_are_never_run_in_one_snapshot_still_arrive_toget
     assert transitions[-1] >= 5
     stalled = max(transitions.count(seen) for seen in set(transitions[10:]))
     assert stalled <= 12, "a client was left behind for many rounds"
+
+
+async def test_a_watched_query_whose_process_died_is_run_again(
+    browsers: list[Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last answer before silence must not be the failure: the machine may have killed the process, not the query."""
+    monkeypatch.setattr("reactor.engine.engine.FIRST_RETRY", 0.001)
+    stage = Stage()
+    (reader,) = browsers[:] = [Browser(0, stage.application, stage.pool)]
+    reader.watch(0, 1)
+    await asyncio.sleep(0)
+    batch, calls, _ = stage.pool.asked.pop(0)
+    failure = Failure("FunctionCrashed", "The process that ran this function died")
+    died = [Outcome(call.id, None, failure, digest=b"died") for call in calls]
+    reader.expects_failures = True
+    stage.engine.queries_done(batch, stage.engine.head, calls, died)
+    async with asyncio.timeout(5):
+        while not stage.pool.asked:  # noqa: ASYNC110  the pretend pool tells nobody
+            await asyncio.sleep(0.001)
+    reader.expects_failures = False
+    stage.pool.run(0)
+    stage.engine.queries_done(*stage.pool.ran.pop(0))
+    await asyncio.sleep(0)
+    assert reader.results == {0: [0, "-"]}

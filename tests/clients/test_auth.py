@@ -373,7 +373,10 @@ def test_an_issuer_that_is_down_signs_nobody_out(clients: Clients, own_issuer: F
 
 
 def test_keys_are_rotated_while_people_are_signed_in(clients: Clients, own_issuer: FakeIssuer, tmp_path: Path) -> None:
-    with serving(project(tmp_path / "project"), "dev", environment=environment(own_issuer)) as server:
+    settings = SETTINGS.replace(
+        "keys_refetch = 0.1", "keys_refetch = 0.001"
+    )  # the rotation follows the first fetch at once
+    with serving(project(tmp_path / "project", settings), "dev", environment=environment(own_issuer)) as server:
         client = clients.js(server)
         client.use_token(own_issuer.token("ann"))
         whoami = client.subscribe("people:whoami")

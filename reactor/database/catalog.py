@@ -1,7 +1,7 @@
 """Catalog: which tables and indexes there are, as of one moment. Immutable; a change makes another one.
 
-Reading the catalog is reading data: index 0 has a key for every table name and number, and one for the bundle, so that a
-query over a table that does not exist yet is invalidated when it comes to be.
+Reading the catalog is reading data: index 0 has a key for every table name and number, so that a
+query over a table that does not exist yet is invalidated when it comes to be. So is reading code: every part has a key.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from reactor.values.order import order_key
 from reactor.values.value import Value
 
 SYSTEM_INDEX = 0  # holds no documents: keys of things that are read and changed all the same
-BUNDLE_KEY = b"bundle"
+BUNDLE_KEY = b"bundle"  # met by every push
+WHICH_FUNCTIONS = ":functions"  # the part of the code that says which there are, and who may call them
 VARIABLE_NAMES_KEY = b"variables"  # which environment variables there are
 FIRST_USER_TABLE = 10_001
 SYSTEM_TABLES = {"_scheduled_functions": 9001, "_storage": 9002, "_crons": 9010, "_cron_runs": 9011}
@@ -44,6 +45,11 @@ def table_number_key(number: int) -> bytes:
 def variable_key(name: str) -> bytes:
     """The key, in the system index, of the value of an environment variable."""
     return b"variable:" + name.encode()
+
+
+def code_key(part: str) -> bytes:
+    """The key, in the system index, of what a part of the code does: a module of functions/, or WHICH_FUNCTIONS."""
+    return b"code:" + part.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from reactor.database.catalog import (
-    BUNDLE_KEY,
     BY_CREATION_TIME,
     BY_ID,
     SYSTEM_INDEX,
@@ -11,6 +10,7 @@ from reactor.database.catalog import (
     Catalog,
     IndexInfo,
     TableInfo,
+    code_key,
     table_name_key,
     table_number_key,
     variable_key,
@@ -27,7 +27,6 @@ from reactor.values.id import decode_id
 from reactor.values.order import Undefined
 from reactor.values.value import Value
 
-_BUNDLE = KeyRange.point(BUNDLE_KEY)
 _VARIABLE_NAMES = KeyRange.point(VARIABLE_NAMES_KEY)
 
 
@@ -59,18 +58,18 @@ class Reading:
         """The tables there are."""
         raise NotImplementedError
 
-    def _bundle(self) -> str:
-        raise NotImplementedError
-
     @property
     def _variables(self) -> Variables:
         raise NotImplementedError
 
     @property
     def bundle(self) -> str:
-        """The bundle the database belongs to. Asking is reading: the outcome then depends on it (engine D6)."""
-        self.reads.add(SYSTEM_INDEX, _BUNDLE)
-        return self._bundle()
+        """The bundle the database belongs to. Not a reading: an outcome depends on parts of it, see `read_code`."""
+        raise NotImplementedError
+
+    def read_code(self, part: str) -> None:
+        """Say that what this call does is told by this part of the code: a push that changes it meets the call."""
+        self.reads.add(SYSTEM_INDEX, KeyRange.point(code_key(part)))
 
     def get(self, id: str) -> Stored | None:
         """The document, or None. Raises InvalidId for a text that is no id; one of no known table gives None."""

@@ -35,7 +35,8 @@ class Snapshot(Reading):
     def catalog(self) -> Catalog:
         return self._catalog
 
-    def _bundle(self) -> str:
+    @property
+    def bundle(self) -> str:
         return self.head.bundle
 
     @property
@@ -68,7 +69,8 @@ class _Call(Reading):
     def catalog(self) -> Catalog:
         return self._snapshot.catalog
 
-    def _bundle(self) -> str:
+    @property
+    def bundle(self) -> str:
         return self._snapshot.head.bundle
 
     @property

@@ -74,7 +74,7 @@ class FunctionCaller:
         reading = snapshot.for_call()
         if call.path.startswith(PREFIX) and call.internal:
             return self._system.run_query(reading, call)
-        if reading.bundle != self._bundle.hash:  # asking is reading: a push runs every query again (engine D6)
+        if reading.bundle != self._bundle.hash:  # what it came to would be recorded as the new code's (engine D6)
             raise StaleCode(f"the database belongs to bundle {reading.bundle}, this process runs {self._bundle.hash}")
         chance = Chance.repeatable(self._bundle.secret, call.path.encode(), call.args, call.identity or b"")
         run = self._run(call, self._clock.now_ns(), chance)
@@ -97,8 +97,8 @@ class FunctionCaller:
         )
 
     def _invoke_query(self, call: Call, run: Run, reading: Reading, pages: Pages) -> bytes:
-        definition = self._bundle.functions.find(call.path, "query", internal=call.internal)
         scope = Scope(self._bundle, run, reading, pages)
+        definition = scope.find(call.path, "query", internal=call.internal)
         return self._invoke(definition, QueryContext(scope), scope, call)
 
     # ── mutations ─────────────────────────────────────────────────────────────────────────────────────────────────────

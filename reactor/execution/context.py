@@ -124,7 +124,7 @@ def check_depth(depth: int, limits: Limits) -> None:
 
 
 def _definition(scope: Scope, fn: Any, kind: str) -> FunctionDefinition:
-    definition = scope.bundle.functions.of(fn)
+    definition = scope.function(fn)
     if definition.kind != kind:
         advice = (
             "Schedule it instead." if definition.kind == "action" else f"Use ctx.run_{definition.kind} in a mutation."

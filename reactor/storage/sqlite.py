@@ -12,6 +12,7 @@ from reactor.errors import ForeignCommit, StaleWriter, StorageError
 from reactor.limits import DEFAULT_LIMITS
 from reactor.storage.lock import FileLock
 from reactor.storage.sqlite_calls import SqliteCalls, SqliteRequests
+from reactor.storage.sqlite_code import SqliteCode
 from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.sqlite_documents import SqliteDocuments
 from reactor.storage.sqlite_log import SqliteLog
@@ -46,6 +47,7 @@ class SqliteStorage:
         self.requests = SqliteRequests(connection, requests_kept)
         self.calls = SqliteCalls(connection)
         self.variables = SqliteVariables(connection)
+        self.code = SqliteCode(connection)
 
     @classmethod
     def open_writer(cls, path: Path, *, requests_kept: int = DEFAULT_LIMITS.session_requests) -> SqliteStorage:

@@ -225,6 +225,16 @@ class Variables(Protocol):
     def remove(self, name: str) -> None: ...
 
 
+class Code(Protocol):
+    """Of each part of the code in force: the hash that changes with what it does (engine D6)."""
+
+    def parts(self) -> dict[str, str]: ...
+
+    def set(self, part: str, hash: str) -> None: ...
+
+    def remove(self, part: str) -> None: ...
+
+
 class Storage(Protocol):
     """An open database."""
 
@@ -245,6 +255,9 @@ class Storage(Protocol):
 
     @property
     def variables(self) -> Variables: ...
+
+    @property
+    def code(self) -> Code: ...
 
     @property
     def failure(self) -> BaseException | None:

@@ -230,7 +230,7 @@ class TestBackend:
         batch = self._database.begin()
         check_documents(batch, self.bundle.schema, ())
         batch.apply_schema(structures_of(self.bundle.schema))
-        batch.set_bundle(self.bundle.hash)
+        batch.set_bundle(self.bundle.hash, self.bundle.parts)
         crons = batch.transaction("crons")
         write_crons(crons, self.bundle.crons, self._now_ms)
         crons.release()

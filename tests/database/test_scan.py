@@ -200,7 +200,7 @@ def test_asking_for_the_bundle_is_reading_it(db: Database) -> None:
         asked, silent = snapshot.for_call(), snapshot.for_call()
         assert asked.bundle == ""
     batch = db.begin()
-    batch.set_bundle("second")
+    batch.set_bundle("second", {})
     (commit,) = batch.commit().commits
     assert asked.reads.build().meets(commit.keys)
     assert silent.reads.build() == ReadSet({})

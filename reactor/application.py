@@ -148,6 +148,10 @@ class Application:
             self._publish(Manifest.from_bytes(nursery.manifest))
             return self._manifest
 
+    def expect_edits(self) -> None:
+        """The code is being worked on: make the first `deploy` as quick as the others."""
+        self.pool.expect_reload(self.root)
+
     async def stop(self) -> None:
         """Finish what is running, as far as it ends soon, and let the data folder go."""
         await self._scheduler.stop()
@@ -294,6 +298,8 @@ class Application:
             raise BadRequest(failure.code, failure.text.strip())
         assert outcome.value is not None
         changed = cast("list[str]", decode(outcome.value))
+        if changed:
+            self.pool.forget_spare()
         if self.pool.imported_with(changed):
             await self._import_again()
 

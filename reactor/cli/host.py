@@ -94,6 +94,7 @@ class Host:
         async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
             if not await self._start_when_it_loads(changes):
                 return False
+            self._application.expect_edits()
             deployer = Deployer(
                 self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
             )

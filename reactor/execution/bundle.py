@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import urandom
 from types import ModuleType
@@ -18,10 +18,11 @@ from reactor.definitions.manifest import CronManifest, Manifest
 from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
 from reactor.errors import DefinitionError
-from reactor.execution.code_parts import Sources, installed_packages
+from reactor.execution.code_parts import Sources
 from reactor.execution.cron_rows import crons_of
 from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
+from reactor.execution.libraries import installed_packages, libraries_of
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
 from reactor.values.names import wire_name
@@ -43,6 +44,7 @@ class Bundle:
     auth: tuple[Provider, ...] = ()  # of functions/auth_config.py
     warnings: tuple[str, ...] = ()  # sentences for the developer
     asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
+    libraries: Sequence[str] = ()  # what it imports of others, for the next one
     built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
@@ -89,6 +91,7 @@ def bundle_of(
         routes=_routes(modules.get("http")),
         warnings=tuple(_warnings(modules)),
         asked=frozenset(environment.asked),
+        libraries=libraries_of(sources),
         built_in=environment.built_in,
     )
 

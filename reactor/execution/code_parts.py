@@ -13,9 +13,7 @@ Sources are those that were compiled, never read a second time. Data files that 
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -154,13 +152,3 @@ def _package_of(project: Project, path: str) -> str:
 
 def _module_of(project: Project, path: str) -> str:
     return ".".join(Path(project.relative(path)).with_suffix("").parts)
-
-
-def installed_packages() -> str:
-    """Changes when a package is installed or removed: the folders they are installed in do."""
-    found = []
-    for folder in dict.fromkeys(sys.path):
-        if folder.endswith(("site-packages", "dist-packages")):
-            with suppress(OSError):
-                found.append(f"{folder}={Path(folder).stat().st_mtime_ns}")
-    return ",".join(found)

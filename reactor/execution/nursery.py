@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,12 +28,14 @@ from reactor.execution.frames import (
     Drain,
     Fork,
     Forked,
+    ImportLibraries,
     LoadBundle,
     Reaped,
     Role,
     Unpacker,
     pack,
 )
+from reactor.execution.libraries import installed_packages
 from reactor.execution.mirror import make_mirror, remove_mirror
 from reactor.execution.runner import Runner, RunnerOwner
 from reactor.execution.slot import Slot
@@ -66,9 +68,12 @@ class Nursery:
         *,
         spawn: bool = False,
         surroundings: Surroundings = Surroundings(),  # it is frozen
+        libraries: Sequence[str] = (),
     ) -> None:
-        """Start the process. It imports reactor at once, and the user's code when `load` says so."""
+        """Start the process. It imports reactor at once and `libraries`, and the user's code when `load` says so."""
         self.root = root
+        self.around = installed_packages()  # what there was to import when it began
+        self.libraries: list[str] = []  # that the code imported; set by load
         self._surroundings = surroundings
         self.asked: frozenset[str] = frozenset()  # environment variables the import read; set by load
         self._variables: dict[str, tuple[str, int]] = {}  # those it could read; set by load
@@ -93,6 +98,8 @@ class Nursery:
             self._process = _exec("reactor.execution.nursery_main", child, [], root)
         _watch(self._process, self._loop, self._process_ended)
         self._loop.add_reader(self._socket, self._read)
+        if libraries and not spawn:
+            self._send(ImportLibraries(list(libraries), surroundings.database, dict(surroundings.built_in)))
 
     async def load(self) -> Nursery:
         """Have it import the code in `root` as it is now. Raises BundleBroken, and has ended then.
@@ -113,6 +120,7 @@ class Nursery:
             return spawning
         self.bundle, self.manifest = loaded.bundle, loaded.manifest
         self.asked, self._variables = frozenset(loaded.asked), loaded.variables
+        self.libraries = loaded.libraries
         if self._spawns:
             self._send(Drain())  # it was needed to learn of the bundle; each runner imports its own
         else:
@@ -191,7 +199,7 @@ class Nursery:
 
     # ── the process and its socket ────────────────────────────────────────────────────────────────────────────────
 
-    def _send(self, frame: LoadBundle | Fork | Drain, descriptor: int | None = None) -> None:
+    def _send(self, frame: ImportLibraries | LoadBundle | Fork | Drain, descriptor: int | None = None) -> None:
         self._unsent.append((pack(frame), descriptor))
         if len(self._unsent) == 1:
             self._loop.add_writer(self._socket, self._write)

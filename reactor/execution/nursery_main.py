@@ -31,11 +31,13 @@ from reactor.execution.frames import (
     Drain,
     Fork,
     Forked,
+    ImportLibraries,
     LoadBundle,
     Reaped,
     Unpacker,
     pack,
 )
+from reactor.execution.libraries import forget_shadowed, import_libraries
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent, open_descriptors, reset_signals
 from reactor.execution.serve import Post, serve
@@ -57,6 +59,9 @@ class Nursery:
         self._children: dict[int, int] = {}  # pid → runner; until reaped
         self._bundle: Bundle | None = None  # set by LoadBundle
         self._load: LoadBundle | None = None
+        self._asked: set[str] = set()  # environment variables that libraries asked for when imported ahead
+        self._libraries: list[str] = []  # those
+        self._before: set[int] = set()  # descriptors that are ours; set by run()
         self._users: set[int] = set()  # descriptors the user's modules opened while being imported
         self._draining = False  # Drain came: end with the last child
 
@@ -70,6 +75,7 @@ class Nursery:
         with selectors.DefaultSelector() as selector:
             selector.register(self._server, selectors.EVENT_READ)
             selector.register(wakeup, selectors.EVENT_READ)
+            self._before = open_descriptors()
             while not (self._draining and not self._children):
                 for key, _events in selector.select():
                     if key.fileobj is wakeup:
@@ -90,6 +96,8 @@ class Nursery:
             os.set_inheritable(descriptor, False)
         for frame in self._unpacker.feed(data):
             match frame:
+                case ImportLibraries():
+                    self._import_libraries(frame)
                 case LoadBundle():
                     if not self._import(frame):
                         return False
@@ -101,16 +109,24 @@ class Nursery:
                     raise AssertionError(frame)
         return bool(data)
 
+    def _import_libraries(self, frame: ImportLibraries) -> None:
+        variables = stored_variables(Path(frame.database)) if frame.database else {}
+        environment = Noted(variables, frame.built_in)
+        import_libraries(frame.names, environment)
+        self._libraries, self._asked = frame.names, environment.asked
+
     def _import(self, load: LoadBundle) -> bool:
-        before = open_descriptors()
         variables = stored_variables(Path(load.database)) if load.database else {}
+        environment = Noted(variables, load.built_in)
+        environment.asked |= self._asked
+        forget_shadowed(self._libraries, Path(load.root))
         try:
-            self._bundle = loader.load_bundle(Path(load.root), Noted(variables, load.built_in))
+            self._bundle = loader.load_bundle(Path(load.root), environment)
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False
         self._load = load
-        self._users = open_descriptors() - before
+        self._users = open_descriptors() - self._before
         threads = unsafe_threads()
         gc.collect()
         gc.freeze()  # what is here now is never collected, so forks share its pages
@@ -120,6 +136,7 @@ class Nursery:
                 manifest=self._bundle.manifest.to_bytes(),
                 warnings=[*self._bundle.warnings, *threads],
                 asked=sorted(self._bundle.asked),
+                libraries=list(self._bundle.libraries),
                 variables={name: (row.value, row.ts) for name, row in variables.items()},
                 forkable=not threads,
             )

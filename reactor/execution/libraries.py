@@ -67,8 +67,7 @@ _PYTHON = f"{Path(os.__file__).parent}{os.sep}"
 
 
 def _is_installed(name: str) -> bool:
-    module = sys.modules.get(name)
-    origin = getattr(getattr(module, "__spec__", None), "origin", None)
-    return isinstance(origin, str) and (
-        "/site-packages/" in origin or "/dist-packages/" in origin or origin.startswith(_PYTHON)
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return isinstance(file, str) and (
+        "/site-packages/" in file or "/dist-packages/" in file or file.startswith(_PYTHON)
     )

@@ -113,6 +113,8 @@ class Nursery:
         variables = stored_variables(Path(frame.database)) if frame.database else {}
         environment = Noted(variables, frame.built_in)
         import_libraries(frame.names, environment)
+        gc.collect()
+        gc.freeze()  # the collection after the load has the project's own objects to look at, and no others
         self._libraries, self._asked = frame.names, environment.asked
 
     def _import(self, load: LoadBundle) -> bool:
@@ -120,6 +122,7 @@ class Nursery:
         environment = Noted(variables, load.built_in)
         environment.asked |= self._asked
         forget_shadowed(self._libraries, Path(load.root))
+        gc.disable()  # an import makes objects that stay: looking for garbage among them is a third of its time
         try:
             self._bundle = loader.load_bundle(Path(load.root), environment)
         except BundleBroken as broken:
@@ -129,6 +132,7 @@ class Nursery:
         self._users = open_descriptors() - self._before
         threads = unsafe_threads()
         gc.collect()
+        gc.enable()
         gc.freeze()  # what is here now is never collected, so forks share its pages
         self._send(
             BundleLoaded(

@@ -50,26 +50,29 @@ class Source:
         """Whether it may import, or find, what no import statement of its own names."""
         return _ELUSIVE.search(self.text) is not None
 
-    @cached_property
+    @property
     def imports(self) -> tuple[Import, ...]:
         """Those of every import statement, wherever it stands, except for type checkers only."""
-        return tuple(self._imports(self._tree))
+        return self._facts[0]
 
-    @cached_property
+    @property
     def effects(self) -> Effects:
         """What importing it may do to others."""
-        imported: dict[str, set[str]] = {}
-        for each in self.imports:
-            target = each.module if each.name is None else f"{each.module}.{each.name}"
-            imported.setdefault(each.bound, set()).add(target)
-        return _Reading(self._tree, imported).effects
+        return self._facts[1]
 
     @cached_property
-    def _tree(self) -> ast.Module:
+    def _facts(self) -> tuple[tuple[Import, ...], Effects]:
+        """Both at once: the tree they are read from is too large to be kept."""
         try:
-            return ast.parse(self.text)
+            tree = ast.parse(self.text)
         except (SyntaxError, ValueError):  # whoever imports it will say so
-            return ast.Module(body=[], type_ignores=[])
+            return (), Effects(acts=False, calls=frozenset())
+        imports = tuple(self._imports(tree))
+        imported: dict[str, set[str]] = {}
+        for each in imports:
+            target = each.module if each.name is None else f"{each.module}.{each.name}"
+            imported.setdefault(each.bound, set()).add(target)
+        return imports, _Reading(tree, imported).effects
 
     def _imports(self, node: ast.AST) -> Iterator[Import]:
         match node:

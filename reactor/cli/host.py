@@ -189,14 +189,20 @@ class Host:
 
 @contextlib.contextmanager
 def _terminated_by_cancelling() -> Iterator[None]:
-    """SIGTERM cancels this task, as SIGINT does, so that what was started is stopped in order."""
+    """SIGTERM cancels this task, as SIGINT does, so that what was started is stopped in order.
+
+    So does SIGHUP, which says that the terminal is gone, unless `nohup` has it ignored.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    told = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in told:
+        loop.add_signal_handler(number, task.cancel)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in told:
+            loop.remove_signal_handler(number)
 
 
 def _check_addresses(options: HostOptions) -> None:

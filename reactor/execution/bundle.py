@@ -44,6 +44,7 @@ class Bundle:
     auth: tuple[Provider, ...] = ()  # of functions/auth_config.py
     warnings: tuple[str, ...] = ()  # sentences for the developer
     asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
+    texts: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # path below the root → source as loaded
     libraries: Sequence[str] = ()  # what it imports of others, for the next one
     built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
@@ -91,6 +92,7 @@ def bundle_of(
         routes=_routes(modules.get("http")),
         warnings=tuple(_warnings(modules)),
         asked=frozenset(environment.asked),
+        texts=sources.texts,
         libraries=libraries_of(sources),
         built_in=environment.built_in,
     )

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 from reactor.execution.module_state import keeps_state
 from reactor.execution.project import Project
 from reactor.execution.source import Source
+
+_SETTINGS = "pyproject.toml"
 
 
 class Sources:
@@ -49,6 +52,14 @@ class Sources:
         if mark:
             hasher.update(f"\0{mark}".encode())
         return hasher.hexdigest()
+
+    @property
+    def texts(self) -> dict[str, bytes]:
+        """All that it takes to load the same code again: path below the root → text."""
+        found = {self._project.relative(path): source.text for path, source in self.files.items()}
+        with suppress(OSError):
+            found[_SETTINGS] = (self._project.root / _SETTINGS).read_bytes()
+        return found
 
     def needed_by(self, paths: Iterable[str]) -> set[str]:
         """These files and all they import, at whatever depth; all files if one of them is elusive."""

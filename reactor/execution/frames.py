@@ -314,6 +314,7 @@ class BundleLoaded(Frame, frozen=True):
     warnings: list[str]
     asked: list[str] = []  # environment variables the import read
     variables: dict[str, tuple[str, int]] = {}  # name → (value, ts): those it could read
+    sources: dict[str, bytes] = {}  # path below the root → text, to load the same code again
     libraries: list[str] = []  # what it imported of others: the next nursery is told ahead
     forkable: bool = True  # False: the import left threads no fork survives, so runners are spawned (engine B3)
 

@@ -36,7 +36,7 @@ from reactor.execution.frames import (
     pack,
 )
 from reactor.execution.libraries import installed_packages
-from reactor.execution.mirror import make_mirror, remove_mirror
+from reactor.execution.mirror import make_mirror, put_back, remove_mirror
 from reactor.execution.runner import Runner, RunnerOwner
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
@@ -69,11 +69,17 @@ class Nursery:
         spawn: bool = False,
         surroundings: Surroundings = Surroundings(),  # it is frozen
         libraries: Sequence[str] = (),
+        sources: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Start the process. It imports reactor at once and `libraries`, and the user's code when `load` says so."""
+        """Start the process. It imports reactor at once and `libraries`, and the user's code when `load` says so.
+
+        With `sources` of an earlier one that is the code it had, whatever is in `root` by now.
+        """
+        self._kept = sources
         self.root = root
         self.around = installed_packages()  # what there was to import when it began
         self.libraries: list[str] = []  # that the code imported; set by load
+        self.sources: Mapping[str, bytes] = {}  # what was loaded; set by load
         self._surroundings = surroundings
         self.asked: frozenset[str] = frozenset()  # environment variables the import read; set by load
         self._variables: dict[str, tuple[str, int]] = {}  # those it could read; set by load
@@ -114,13 +120,18 @@ class Nursery:
         if not loaded.forkable and not self._spawns:
             await self.kill()
             spawning = await Nursery(
-                self.root, self._runtime_dir, self._limits, spawn=True, surroundings=self._surroundings
+                self.root,
+                self._runtime_dir,
+                self._limits,
+                spawn=True,
+                surroundings=self._surroundings,
+                sources=self._kept,
             ).load()
             spawning.warnings = loaded.warnings
             return spawning
         self.bundle, self.manifest = loaded.bundle, loaded.manifest
         self.asked, self._variables = frozenset(loaded.asked), loaded.variables
-        self.libraries = loaded.libraries
+        self.libraries, self.sources = loaded.libraries, loaded.sources
         if self._spawns:
             self._send(Drain())  # it was needed to learn of the bundle; each runner imports its own
         else:
@@ -128,9 +139,11 @@ class Nursery:
         return self
 
     async def _import(self) -> BundleLoaded:
-        if self._spawns:
+        if self._spawns or self._kept is not None:
             self._code = self._runtime_dir / f"code-{os.getpid()}-{next(_numbers)}"
             make_mirror(self.root, self._code)
+            if self._kept is not None:
+                put_back(self._code, self._kept)
         around = self._surroundings
         self._send(LoadBundle(str(self._code), self._limits, b"", around.database, dict(around.built_in)))
         try:

@@ -140,6 +140,7 @@ class Nursery:
                 manifest=self._bundle.manifest.to_bytes(),
                 warnings=[*self._bundle.warnings, *threads],
                 asked=sorted(self._bundle.asked),
+                sources=dict(self._bundle.texts),
                 libraries=list(self._bundle.libraries),
                 variables={name: (row.value, row.ts) for name, row in variables.items()},
                 forkable=not threads,

@@ -132,7 +132,9 @@ class RunnerPool:
             return spare
         return self._new_nursery(root)
 
-    def _new_nursery(self, root: Path, libraries: Sequence[str] = ()) -> Nursery:
+    def _new_nursery(
+        self, root: Path, libraries: Sequence[str] = (), sources: Mapping[str, bytes] | None = None
+    ) -> Nursery:
         return Nursery(
             root,
             self._runtime_dir,
@@ -140,6 +142,7 @@ class RunnerPool:
             spawn=self._spawns,
             surroundings=self._surroundings,
             libraries=libraries,
+            sources=sources,
         )
 
     def _prepare_spare(self, root: Path) -> None:
@@ -195,11 +198,18 @@ class RunnerPool:
             self._listener.batch_done(batch, [])
 
     async def living_nursery(self) -> Nursery:
-        """LaneOwner: the nursery in force, made anew if it died."""
-        assert self._nursery is not None
-        if not self._nursery.alive:
-            return await self.load(self._nursery.root)
-        return self._nursery
+        """LaneOwner: the nursery in force; made anew if it died, with the code it had: what is on disk is no push."""
+        lost = self._nursery
+        assert lost is not None
+        if lost.alive:
+            return lost
+        try:
+            nursery = await self._new_nursery(lost.root, sources=lost.sources).load()
+        except BundleBroken as error:
+            _log.error("the code that was in force cannot be loaded again: trying what is on disk", exc_info=error)
+            return await self.load(lost.root)
+        self._nurseries.add(nursery)
+        return nursery
 
     def imported_with(self, variables: Collection[str]) -> bool:
         """Whether the code in force read one of these environment variables while it was imported."""

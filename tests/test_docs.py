@@ -17,6 +17,7 @@ from codegen import typescript
 from reactor.auth.identity import Identity
 from reactor.cli.main import app
 from reactor.cli.settings import ProjectSettings
+from reactor.execution.loader import load_bundle
 from reactor.limits import DEFAULT_LIMITS
 from reactor.testing import TestBackend
 from tests.codegen.compiler import Compiler
@@ -147,6 +148,16 @@ def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_http.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_the_page_on_reloading_says_what_runs_again(tmp_path: Path) -> None:
+    (tmp_path / "functions").mkdir()
+    root = write_out(snippets((ROOT / "docs" / "reloading.md").read_text(), "python"), tmp_path)
+    before = load_bundle(root)
+    (root / "functions" / "currency.py").write_text("RATE = 3.0\n")
+    after = load_bundle(root)
+    after.unload()
+    assert {part for part in before.parts if before.parts[part] != after.parts[part]} == {"currency", "prices"}
 
 
 def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from reactor.application import Application

@@ -31,6 +31,7 @@ class Sources:
     def __init__(self, project: Project, loaded: Mapping[str, Source], triggered: Mapping[str, Iterable[str]]) -> None:
         """`triggered`: file → files whose first import happened while it was imported itself."""
         self._project = project
+        self._tops: dict[str, bool] = {}  # answers of _is_ours
         self._located: dict[str, str | None] = {}  # answers of _file
         self.files = dict(loaded)
         waiting = list(loaded.values())
@@ -122,7 +123,7 @@ class Sources:
             name = name.rpartition(".")[0]
 
     def _beneath(self, package: str) -> Iterator[str]:
-        if not self._project.may_hold(package):
+        if not self._is_ours(package):
             return
         folder = f"{self._project.root.joinpath(*package.split('.'))}/"
         yield from (path for path in self.files if path.startswith(folder))
@@ -133,13 +134,22 @@ class Sources:
             if (file := self._file(module)) is not None:
                 yield file
 
+    def _is_ours(self, module: str) -> bool:
+        """Whether the project has anything of that name; most modules are others'."""
+        top = module.partition(".")[0]
+        if top not in self._tops:
+            path = self._project.root / top
+            there = bool(top) and (path.is_dir() or path.with_name(f"{top}.py").is_file())
+            self._tops[top] = there and self._project.may_hold(top)
+        return self._tops[top]
+
     def _file(self, module: str) -> str | None:
         if module not in self._located:
             self._located[module] = self._locate(module)
         return self._located[module]
 
     def _locate(self, module: str) -> str | None:
-        if not module or not self._project.may_hold(module):
+        if not self._is_ours(module):
             return None
         stem = self._project.root.joinpath(*module.split("."))
         for candidate in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):

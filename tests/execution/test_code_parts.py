@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -212,3 +213,16 @@ def test_a_file_imported_later_is_part_of_the_bundles_name(tmp_path: Path, depth
     bundle = load_bundle(project.root)
     bundle.unload()
     assert bundle.hash != before
+
+
+def test_an_edit_of_the_examples_images_leaves_its_users_alone(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    shutil.copytree(root / "functions", tmp_path / "functions")
+    shutil.copy(root / "schema.py", tmp_path)
+    before = parts_of(Project(tmp_path))
+    images = tmp_path / "functions" / "images.py"
+    images.write_text(images.read_text() + "\nMORE = 1\n")
+    after = parts_of(Project(tmp_path))
+    changed = {part for part in before if before[part] != after[part]}
+    assert "images" in changed
+    assert not changed & {"users", "generations", "api_keys", "webhooks"}

@@ -48,31 +48,35 @@ class Source:
     @property
     def elusive(self) -> bool:
         """Whether it may import, or find, what no import statement of its own names."""
-        return _ELUSIVE.search(self.text) is not None
+        return _ELUSIVE.search(self.text) is not None or not self._facts.all_read
 
     @property
     def imports(self) -> tuple[Import, ...]:
         """Those of every import statement, wherever it stands, except for type checkers only."""
-        return self._facts[0]
+        return self._facts.imports
 
     @property
     def effects(self) -> Effects:
         """What importing it may do to others."""
-        return self._facts[1]
+        return self._facts.effects
 
     @cached_property
-    def _facts(self) -> tuple[tuple[Import, ...], Effects]:
+    def _facts(self) -> _Facts:
         """Both at once: the tree they are read from is too large to be kept."""
         try:
-            tree = ast.parse(self.text)
+            return self._read(ast.parse(self.text))
         except (SyntaxError, ValueError):  # whoever imports it will say so
-            return (), Effects(acts=False, calls=frozenset())
+            return _Facts((), Effects(acts=False, calls=frozenset()), all_read=True)
+        except (RecursionError, MemoryError):  # nested too deep for us: it may do anything
+            return _Facts((), Effects(acts=True, calls=frozenset()), all_read=False)
+
+    def _read(self, tree: ast.Module) -> _Facts:
         imports = tuple(self._imports(tree))
         imported: dict[str, set[str]] = {}
         for each in imports:
             target = each.module if each.name is None else f"{each.module}.{each.name}"
             imported.setdefault(each.bound, set()).add(target)
-        return imports, _Reading(tree, imported).effects
+        return _Facts(imports, _Reading(tree, imported).effects, all_read=True)
 
     def _imports(self, node: ast.AST) -> Iterator[Import]:
         match node:
@@ -105,6 +109,12 @@ class Effects(NamedTuple):
 
     acts: bool  # it does something for its effect alone, and not to an object of its own
     calls: frozenset[str]  # dotted names of imported things that it calls, decorates with or derives from
+
+
+class _Facts(NamedTuple):
+    imports: tuple[Import, ...]
+    effects: Effects
+    all_read: bool
 
 
 _Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

@@ -136,3 +136,10 @@ def test_what_it_calls_of_others_while_it_is_imported_is_told() -> None:
 def test_a_file_that_finds_modules_by_other_means_is_elusive(text: str) -> None:
     assert source(f"def f():\n    {text}").elusive
     assert not source("import importlib.metadata, sys").elusive
+
+
+def test_a_file_too_deep_to_be_read_may_do_anything() -> None:
+    chain = "if x == 0:\n    pass\n" + "".join(f"elif x == {n}:\n    pass\n" for n in range(2000))
+    deep = source(chain + "else:\n    import late\n")
+    assert deep.elusive
+    assert deep.effects.acts

@@ -24,16 +24,16 @@ from reactor.server.listening import listening
 SCHEMA = """
 from reactor import Index, Table
 
-class Add(Table, name="adds"):
+class Tally(Table, name="tallies"):
     client: str
-    number: int
-    by_client = Index("client", "number")
+    count: int
+    by_client = Index("client")
 """
 HELPER = "VERSION = {}\n"
 SHOWN = """
 from functions import helper
 from reactor import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
-from schema import Add
+from schema import Tally
 
 VERSION = {}
 
@@ -43,7 +43,11 @@ def both(ctx: QueryCtx) -> list[int]:
 
 @mutation
 def add(ctx: MutationCtx, client: str, number: int) -> list[int]:
-    ctx.db.insert(Add(client=client, number=number))
+    tally = ctx.db.query(Tally.by_client.eq(client)).unique()
+    if tally is None:
+        ctx.db.insert(Tally(client=client, count=1))
+    else:
+        ctx.db.patch(tally.id, count=tally.count + 1)
     return [VERSION, helper.VERSION]
 
 @action
@@ -55,7 +59,6 @@ async def act(ctx: ActionCtx, client: str, number: int) -> list[int]:
 OTHER = """
 from functions import helper
 from reactor import QueryCtx, query
-from schema import Add
 
 @query
 def version(ctx: QueryCtx) -> list[int]:
@@ -63,11 +66,12 @@ def version(ctx: QueryCtx) -> list[int]:
 """
 STILL = """
 from reactor import QueryCtx, query
-from schema import Add
+from schema import Tally
 
 @query
-def mine(ctx: QueryCtx, client: str) -> list[int]:
-    return [add.number for add in ctx.db.query(Add.by_client.eq(client)).take(8000)]
+def mine(ctx: QueryCtx, client: str) -> int:
+    tally = ctx.db.query(Tally.by_client.eq(client)).unique()
+    return 0 if tally is None else tally.count
 
 @query
 def nothing(ctx: QueryCtx) -> str:
@@ -111,7 +115,7 @@ class Watching:
                         await self._send(socket)
                     elif message["type"] == "Transition":
                         self._take(message)
-                    if self.stopping and len(self.answered) == self.sent == len(self.state.get(2, ())):
+                    if self.stopping and len(self.answered) == self.sent <= self.state.get(2, 0):
                         return
             except websockets.ConnectionClosed as closed:
                 self.wrong.append(f"the socket was closed: {closed}")
@@ -160,8 +164,8 @@ class Watching:
             yield f"versions went back: {self.seen}"
         if sorted(self.answered) != list(range(self.sent)):
             yield "not every request was answered exactly once"
-        if sorted(self.state[2]) != list(range(self.sent)):
-            yield f"{self.sent} were acknowledged, stored are {sorted(self.state[2])}"
+        if self.state[2] != self.sent:
+            yield f"{self.sent} were sent and acknowledged, {self.state[2]:.0f} took place"
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,8 @@ async def reload_under_load(folder: Path, reloads: int, clients: int) -> Told:
             live = [await _reload(application, functions, version, watching) for version in range(1, reloads + 1)]
             for client in watching:
                 client.stopping = True
-            await asyncio.gather(*tasks)
+            async with asyncio.timeout(60):
+                await asyncio.gather(*tasks)
     finally:
         await application.stop()
     return Told(watching, live)

@@ -22,6 +22,7 @@ from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
+from reactor.files.place import FilePlace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,7 @@ class Bundle:
     warnings: tuple[str, ...] = ()  # sentences for the developer
     asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
     built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
+    files: FilePlace | None = None  # set by the process that loaded it, if functions shall run there
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import gc
 import os
 import selectors
@@ -38,7 +39,7 @@ from reactor.execution.frames import (
 )
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent, open_descriptors, reset_signals
-from reactor.execution.serve import Post, serve
+from reactor.execution.serve import Post, file_place, serve
 from reactor.execution.threads import unsafe_threads
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class Nursery:
         before = open_descriptors()
         variables = stored_variables(Path(load.database)) if load.database else {}
         try:
-            self._bundle = loader.load_bundle(Path(load.root), Noted(variables, load.built_in))
+            bundle = loader.load_bundle(Path(load.root), Noted(variables, load.built_in))
+            self._bundle = dataclasses.replace(bundle, files=file_place(load))
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False

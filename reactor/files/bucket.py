@@ -12,6 +12,7 @@ import importlib.util
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from reactor.files.blob_store import KEY, PIECE, BlobAge, BlobMissing
 SECRETS = ("REACTOR_S3_ACCESS_KEY_ID", "REACTOR_S3_SECRET_ACCESS_KEY", "REACTOR_S3_SESSION_TOKEN")
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 _CONNECT, _REQUEST = "5s", "60s"  # waited for; a stalled transfer counts as failed after the second
+_RETRIES, _RETRY_TIME = 3, timedelta(seconds=20)  # a reader waits for them; what can wait is tried again elsewhere
 _PART = 8 << 20  # bytes of a part, when a blob is sent in parts
 
 
@@ -72,6 +74,7 @@ class Bucket:
                 "connect_timeout": _CONNECT,
                 "timeout": _REQUEST,
             },
+            retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRY_TIME},
             virtual_hosted_style_request=not endpoint,
             **{name: value for name, value in given.items() if value},
         )

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hmac
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from reactor.errors import Unauthenticated
 
 KEY_FILE = "upload_key"
+_KEY = re.compile(r"[0-9a-f]{64}")
 _SIGNED = 24
 _MAC = 20
 
@@ -30,17 +32,19 @@ class UploadKey:
     def at(cls, folder: Path) -> UploadKey:
         """The key of a data folder, made (mode 600) if there is none yet: tokens survive a restart."""
         path = folder / KEY_FILE
-        if not path.exists():
+        text = path.read_text().strip() if path.exists() else ""
+        if not _KEY.fullmatch(text):  # none yet, or the power went while it was written: a short key would be no key
+            text = secrets.token_hex(32)
             draft = folder / f".{KEY_FILE}.{os.getpid()}"
             draft.touch(0o600)
-            draft.write_text(secrets.token_hex(32) + "\n")
-            draft.replace(path)  # whole or not at all, whenever we die
-        return cls(bytes.fromhex(path.read_text().strip()))
+            draft.write_text(f"{text}\n")
+            draft.replace(path)
+        return cls(bytes.fromhex(text))
 
     def token(self, expires_ms: int, entropy: bytes) -> str:
         """A token. `entropy` is 16 bytes, so that no two are alike."""
         signed = expires_ms.to_bytes(8) + entropy
-        return base64.urlsafe_b64encode(signed + self._mac(signed)).rstrip(b"=").decode()
+        return _text(signed + self._mac(signed))
 
     def check(self, token: str, now_ms: float) -> None:
         """Raises Unauthenticated, as reference §2.6 has it, for one that is not ours or too old."""
@@ -49,10 +53,14 @@ class UploadKey:
         except (binascii.Error, ValueError):
             data = b""
         signed, mac = data[:_SIGNED], data[_SIGNED:]
-        if len(data) != _SIGNED + _MAC or not hmac.compare_digest(mac, self._mac(signed)):
+        if _text(data) != token or not hmac.compare_digest(mac, self._mac(signed)):
             raise Unauthenticated("StorageTokenInvalid", "The upload URL is not one of this server's")
         if int.from_bytes(signed[:8]) <= now_ms:
             raise Unauthenticated("StorageTokenExpired", "The upload URL has expired: ask for a new one")
 
     def _mac(self, signed: bytes) -> bytes:
         return hmac.digest(self.secret, signed, "sha256")[:_MAC]
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -151,6 +151,7 @@ class FileKeeper:
             for store in self._stores:
                 with contextlib.suppress(BlobMissing):
                     return await store.read(key, start, end)
+        await self.find(key)  # deleted just now, perhaps
         _log.error("the bytes of a file are not where they belong", extra={"blob": key})
         raise NotFound("FileNotFound", f"File {key} not found")
 

@@ -70,9 +70,11 @@ class FilesApi:
     async def _body(self, request: Request) -> AsyncIterator[bytes]:
         """What is sent, as long as something is. A body that ends before its announced length raises."""
         stream = request.stream()
+        limits, loop = self._limits, asyncio.get_running_loop()
+        end = loop.time() + limits.file_token_life  # a URL holds no longer, nor does what came by it
         try:
             while True:
-                async with asyncio.timeout(self._limits.file_stall):
+                async with asyncio.timeout_at(min(end, loop.time() + limits.file_stall)):
                     piece = await anext(stream)
                 yield piece
         except StopAsyncIteration:

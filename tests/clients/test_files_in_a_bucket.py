@@ -48,7 +48,7 @@ def server(s3: S3Server, bucket: str, tmp_path_factory: pytest.TempPathFactory) 
     httpx.put(f"{s3.url}/{bucket}/{orphan}", content=b"nobody's").raise_for_status()
     httpx.put(f"{s3.url}/{bucket}/other", content=b"not ours").raise_for_status()
     project = Project(root, schema=SCHEMA, functions={"pictures": PICTURES}, settings=settings(s3, bucket))
-    with serving(project, "serve", environment=CREDENTIALS) as running:
+    with serving(project, "dev", environment=CREDENTIALS) as running:
         yield running
 
 

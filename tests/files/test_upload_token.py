@@ -35,8 +35,8 @@ def test_what_is_no_token_is_refused(token: str) -> None:
 
 def test_no_letter_of_a_token_can_be_changed() -> None:
     for at in range(len(TOKEN)):
-        other = "A" if TOKEN[at] != "A" else "B"
-        assert code_of(TOKEN[:at] + other + TOKEN[at + 1 :], 0) == "StorageTokenInvalid"
+        for other in {"A", "B", "p", "q", "r"} - {TOKEN[at]}:
+            assert code_of(TOKEN[:at] + other + TOKEN[at + 1 :], 0) == "StorageTokenInvalid"
 
 
 def test_another_deployments_token_is_refused_also_when_it_is_old() -> None:
@@ -49,3 +49,11 @@ def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> 
     (path,) = tmp_path.iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert key.secret.hex() not in repr(key)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "\0" * 64])
+def test_a_key_file_that_a_power_cut_left_broken_is_made_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "upload_key").write_text(text)
+    key = UploadKey.at(tmp_path)
+    assert len(key.secret) == 32
+    assert UploadKey.at(tmp_path) == key

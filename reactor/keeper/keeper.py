@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -91,7 +91,7 @@ class FileKeeper:
         self._uploads += 1
         try:
             with _disk_trouble():
-                draft = await asyncio.to_thread(self._folder.draft)
+                draft = await self._begin()
                 try:
                     content = await self._write(draft, body)
                     if upload.sha256 is not None and upload.sha256 != content.sha256:
@@ -103,6 +103,15 @@ class FileKeeper:
             return await self._record(key, content, upload.content_type)
         finally:
             self._uploads -= 1
+
+    async def _begin(self) -> Draft:
+        """A draft. One that is made after we were cancelled is nobody's, and goes."""
+        making = asyncio.ensure_future(asyncio.to_thread(self._folder.draft))
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(_discard)
+            raise
 
     async def _write(self, draft: Draft, body: AsyncIterator[bytes]) -> Content:
         most, arrived = self._limits.file_size, 0
@@ -177,8 +186,13 @@ class FileKeeper:
         return Outcome(call.id, encode(str(path)))
 
 
+def _discard(made: asyncio.Future[Draft]) -> None:
+    if made.exception() is None:
+        made.result().discard()
+
+
 @contextlib.contextmanager
-def _disk_trouble() -> Any:
+def _disk_trouble() -> Iterator[None]:
     """A disk that is full, a bucket that does not answer: for the client they are the same."""
     try:
         yield

@@ -174,6 +174,14 @@ def test_an_upload_is_shown_live_and_null_once_it_is_deleted(clients: Clients, s
     assert watcher.fetch(url).status == 404
 
 
+def test_front_ends_have_the_type(server: RunningServer) -> None:
+    """§5.3: `Id<"_storage">`, of the system's tables."""
+    declared = (server.project.generated / "api.d.ts").read_text()
+    assert '{ file: Id<"_storage">; title: string }' in declared
+    assert '_id: Id<"_storage">' in declared
+    assert "SystemTableNames" in (server.project.generated / "dataModel.d.ts").read_text()
+
+
 def test_what_is_known_of_a_file_is_a_document(client: Client) -> None:
     """§4.9: {_id, _creationTime, sha256 (base64), size, contentType?}."""
     known = client.query("pictures:known", {"file": uploaded(client, PNG)})

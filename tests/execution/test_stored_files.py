@@ -204,13 +204,13 @@ def test_an_action_stores_a_file_open_for_reading_and_nothing_else(running: Test
 def test_ids_that_are_none(running: TestBackend) -> None:
     """§4.9: the argument is named; a missing file is named by its id."""
     user = "j57000820c20a1g7104gm2rc1m70ynr8"
-    for id in ("nonsense", user, ""):
+    for none in ("nonsense", user, ""):
         with pytest.raises(InvalidId, match=r"`storageId` for `storage\.getUrl`"):
-            running.query("m:url", {"file": id})
+            running.query("m:url", {"file": none})
         with pytest.raises(InvalidId, match=r"`storageId` for `storage\.delete`"):
-            running.mutation("m:delete", {"file": id})
+            running.mutation("m:delete", {"file": none})
         with pytest.raises(InvalidId, match=r"`storageId` for `storage\.getUrl`"):
-            running.action("m:act", {"what": "url", "file": id})
+            running.action("m:act", {"what": "url", "file": none})
     with pytest.raises(InvalidId, match=r"`storageId` for `storage\.getUrl`"):
         running.query("m:url", {"file": 7})
     file = running.mutation("m:store", {"text": "x"})

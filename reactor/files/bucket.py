@@ -23,6 +23,7 @@ SECRETS = ("REACTOR_S3_ACCESS_KEY_ID", "REACTOR_S3_SECRET_ACCESS_KEY", "REACTOR_
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 _CONNECT, _REQUEST = "5s", "60s"  # waited for; a stalled transfer counts as failed after the second
 _RETRIES, _RETRY_TIME = 3, timedelta(seconds=20)  # a reader waits for them; what can wait is tried again elsewhere
+_BLOCK = 4 << 20  # bytes read by one request
 _PART = 8 << 20  # bytes of a part, when a blob is sent in parts
 
 
@@ -86,10 +87,24 @@ class Bucket:
 
     async def read(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """See BlobStore."""
-        options = {"range": (start, end)} if end > start else None
+        first = await self._block(key, start, end)
+        return self._blocks(key, first, start, end)
+
+    async def _blocks(self, key: str, block: bytes, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """One request a block: no request lasts as long as a slow client takes."""
+        while block:
+            for at in range(0, len(block), PIECE):
+                yield block[at : at + PIECE]
+            start += len(block)
+            block = await self._block(key, start, end) if start < end else b""
+
+    async def _block(self, key: str, start: int, end: int) -> bytes:
+        path = self._prefix + key
         with _translated(key):
-            found = await self._api.get_async(self._store, self._prefix + key, options=options)
-        return _pieces(found.stream(PIECE), key)
+            if start >= end:
+                await self._api.head_async(self._store, path)
+                return b""
+            return bytes(await self._api.get_range_async(self._store, path, start=start, end=min(end, start + _BLOCK)))
 
     async def delete(self, key: str) -> None:
         """See BlobStore."""
@@ -104,12 +119,6 @@ class Bucket:
                     key = item["path"].removeprefix(self._prefix)
                     if KEY.fullmatch(key):
                         yield BlobAge(key, item["last_modified"].timestamp())
-
-
-async def _pieces(stream: Any, key: str) -> AsyncGenerator[bytes, None]:
-    with _translated(key):
-        async for piece in stream:
-            yield bytes(piece)
 
 
 @contextlib.contextmanager

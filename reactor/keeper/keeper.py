@@ -99,7 +99,7 @@ class FileKeeper:
                     key = new_key()
                     await asyncio.to_thread(self._folder.land, draft.path, key)
                 finally:
-                    draft.discard()
+                    await asyncio.to_thread(draft.discard)  # to take back a large one takes a while
             return await self._record(key, content, upload.content_type)
         finally:
             self._uploads -= 1

@@ -24,7 +24,7 @@ from reactor.definitions.id import Id
 from reactor.definitions.index import Index, IndexRange, SearchIndex
 from reactor.definitions.model import Model
 from reactor.definitions.page import Page, PaginationOpts
-from reactor.definitions.system_tables import ScheduledFunction
+from reactor.definitions.system_tables import ScheduledFunction, StoredFile
 from reactor.definitions.table import Table
 from reactor.definitions.unset import UNSET, Unset
 from reactor.errors import AppError, WebhookError
@@ -53,6 +53,7 @@ __all__ = [
     "Response",
     "ScheduledFunction",
     "SearchIndex",
+    "StoredFile",
     "StreamingResponse",
     "SyncActionCtx",
     "Table",

@@ -160,6 +160,32 @@ def test_the_page_on_reloading_says_what_runs_again(tmp_path: Path) -> None:
     assert {part for part in before.parts if before.parts[part] != after.parts[part]} == {"currency", "prices"}
 
 
+def test_the_guide_to_files_runs_with_its_own_test_and_type_checks(tmp_path: Path) -> None:
+    root = write_out(snippets((ROOT / "docs" / "files.md").read_text(), "python"), tmp_path)
+    with TestBackend(root) as backend:
+        text = backend.action("photo_actions:report")
+        assert backend.files.download(text) == b"a report"
+        file = backend.files.upload(backend.mutation("photos:uploadUrl"), b"png", content_type="image/png")
+        assert backend.outcome("mutation", "photos:add", {"album": "a", "file": file}).failure is None
+        photo = backend.mutation("photos:add", {"album": "b", "file": file})
+        backend.mutation("photos:remove", {"photo": photo})
+        assert backend.query("photos:urls", {"album": "a"}) == [None]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_photos.py"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    options = ["--strict", "--no-incremental", "--config-file=", "--explicit-package-bases"]
+    command = [sys.executable, "-m", "mypy", *options, "schema.py", "functions"]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_place_for_files_of_the_guide_is_accepted() -> None:
+    (example,) = snippets((ROOT / "docs" / "files.md").read_text(), "toml")
+    files = ProjectSettings.of(tomllib.loads(example)["tool"]["reactor"]).files
+    assert files is not None
+    assert files.endpoint == "https://s3.example.com"
+
+
 def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLERK_JWT_ISSUER_DOMAIN", "https://pixorly.clerk.accounts.dev")
     oidc, custom, me = snippets((ROOT / "docs" / "auth.md").read_text(), "python")

@@ -28,6 +28,7 @@ from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, ReactorError, SchemaViolation
+from reactor.files.bucket import BucketSettings
 from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import run_server
@@ -48,6 +49,7 @@ class HostOptions:
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
     types: bool = True  # write functions/_generated
+    files: BucketSettings | None = None  # where files are kept; None: in the data folder
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
 
 
@@ -77,6 +79,7 @@ class Host:
             limits=options.limits,
             redact=not options.dev,
             origins=_origins(options),
+            bucket=options.files,
             reach=Reach(private=options.dev, hosts=options.private_hosts),
         )
 

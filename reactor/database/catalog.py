@@ -20,13 +20,14 @@ BUNDLE_KEY = b"bundle"  # met by every push
 WHICH_FUNCTIONS = ":functions"  # the part of the code that says which there are, and who may call them
 VARIABLE_NAMES_KEY = b"variables"  # which environment variables there are
 FIRST_USER_TABLE = 10_001
-SYSTEM_TABLES = {"_scheduled_functions": 9001, "_storage": 9002, "_crons": 9010, "_cron_runs": 9011}
+SYSTEM_TABLES = {"_scheduled_functions": 9001, "_storage": 9002, "_crons": 9010, "_cron_runs": 9011, "_blobs": 9012}
 READABLE_TABLES = frozenset({"_scheduled_functions", "_storage"})  # by user code; the others are the engine's own
 _JOB_INDEXES = {"by_state_due": ("state.kind", "scheduledTime"), "by_completed": ("completedTime",)}
 SYSTEM_INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
     "_scheduled_functions": _JOB_INDEXES,
     "_cron_runs": _JOB_INDEXES,
     "_crons": {"by_next": ("next",)},
+    "_blobs": {"by_file": ("file",), "by_key": ("key",), "by_state": ("state",)},
 }
 BY_ID = "by_id"
 BY_CREATION_TIME = "by_creation_time"

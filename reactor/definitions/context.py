@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeAlias, TypeVar, overload
 
 from reactor.auth.identity import UserIdentity
+from reactor.definitions.file_storage import AsyncStorage, BlockingStorage, StorageReader, StorageWriter
 from reactor.definitions.function import AnyAction, MutationFunction, QueryFunction
 from reactor.definitions.id import Id
 from reactor.definitions.index import IndexRange, Search
@@ -203,6 +204,11 @@ class QueryCtx(_Ctx, Protocol):
         """The data."""
         ...
 
+    @property
+    def storage(self) -> StorageReader:
+        """Files."""
+        ...
+
     def run_query(self, fn: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a query on the same data."""
         ...
@@ -221,6 +227,11 @@ class MutationCtx(QueryCtx, Protocol):
         """Calls functions later."""
         ...
 
+    @property
+    def storage(self) -> StorageWriter:
+        """Files."""
+        ...
+
     def run_mutation(self, fn: MutationFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a mutation in this transaction. If it raises, only its own writes are undone."""
         ...
@@ -232,6 +243,11 @@ class ActionCtx(_Ctx, Protocol):
     @property
     def scheduler(self) -> AsyncScheduler:
         """Calls functions later."""
+        ...
+
+    @property
+    def storage(self) -> AsyncStorage:
+        """Files."""
         ...
 
     async def run_query(self, fn: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -253,6 +269,11 @@ class SyncActionCtx(_Ctx, Protocol):
     @property
     def scheduler(self) -> Scheduler:
         """Calls functions later."""
+        ...
+
+    @property
+    def storage(self) -> BlockingStorage:
+        """Files."""
         ...
 
     def run_query(self, fn: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -21,6 +21,7 @@ from reactor.execution.frames import Call, Outcome
 from reactor.execution.outcome import error_of
 from reactor.execution.run import Run
 from reactor.execution.scheduling import JobRequest, Origin, request_after, request_at
+from reactor.execution.stored_files import AwaitedFiles, BlockingFiles
 from reactor.limits import Limits
 from reactor.values.value import Value, decode, encode
 
@@ -34,12 +35,12 @@ Bridge = Callable[[Call], Awaitable[Outcome]]
 class Errand:
     """What an action asks of the rest of the house: the shared half of both contexts."""
 
-    __slots__ = ("_bridge", "_bundle", "_clock", "_limits", "_waiting", "run")
+    __slots__ = ("_bridge", "_clock", "_waiting", "bundle", "limits", "run")
 
     def __init__(self, bundle: Bundle, clock: Clock, limits: Limits, run: Run, bridge: Bridge) -> None:
-        self._bundle = bundle
+        self.bundle = bundle
         self._clock = clock
-        self._limits = limits
+        self.limits = limits
         self._bridge = bridge
         self._waiting = 0  # calls made and not answered; moves in _ask
         self.run = run
@@ -51,7 +52,7 @@ class Errand:
 
     async def call(self, kind: Kind, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function of the project; its result as the function returned it. Raises what it came to."""
-        definition = self._bundle.functions.of(fn)
+        definition = self.bundle.functions.of(fn)
         if definition.kind != kind:
             raise WrongFunctionKind(
                 f"{definition.path} is defined as {definition.kind}: use ctx.run_{definition.kind}."
@@ -71,6 +72,10 @@ class Errand:
         """Keep a job from running."""
         await self._ask("mutation", "_system/scheduler:cancel", {"id": id})
 
+    async def system(self, kind: Kind, path: str, args: dict[str, Value]) -> Value:
+        """Call a function of the engine's, or have the server do something."""
+        return decode(await self._ask(kind, path, args))
+
     async def _schedule(self, request: JobRequest) -> Id[Any]:
         args: dict[str, Value] = {
             "name": request.name,
@@ -82,10 +87,10 @@ class Errand:
 
     @property
     def _origin(self) -> Origin:
-        return Origin(self._bundle.functions, self.now_ns / 1e6, self._limits)
+        return Origin(self.bundle.functions, self.now_ns / 1e6, self.limits)
 
     async def _ask(self, kind: Kind, path: str, args: dict[str, Value]) -> bytes:
-        run, limits = self.run, self._limits
+        run, limits = self.run, self.limits
         check_depth(run.depth, limits)
         if self._waiting >= limits.nested_concurrency:
             raise LimitExceeded(
@@ -146,6 +151,11 @@ class ActionContext(_ActionBase):
         """Calls functions later."""
         return AwaitedScheduler(self._errand)
 
+    @property
+    def storage(self) -> AwaitedFiles:
+        """Files."""
+        return AwaitedFiles(self._errand)
+
     async def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a query, which reads the newest data."""
         return await self._errand.call("query", fn, args, kwargs)
@@ -193,6 +203,11 @@ class SyncActionContext(_ActionBase):
     def scheduler(self) -> BlockingScheduler:
         """Calls functions later."""
         return BlockingScheduler(self._errand, self._loop)
+
+    @property
+    def storage(self) -> BlockingFiles:
+        """Files."""
+        return BlockingFiles(self._errand, self._loop)
 
     def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a query, which reads the newest data."""

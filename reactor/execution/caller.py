@@ -29,6 +29,7 @@ from reactor.execution.near_limits import warn_of_limits
 from reactor.execution.outcome import digest_of, error_of, failure_of, is_interruption
 from reactor.execution.run import Run
 from reactor.execution.scope import Pages, Scope
+from reactor.execution.stored_files import discard_blobs
 from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
 from reactor.limits import Limits, setting
 from reactor.values.value import Value, check_value, decode, digest
@@ -134,6 +135,8 @@ class FunctionCaller:
         run = self._run(call, transaction.ts, Chance.unpredictable())
         began = _cpu()
         ended = self._attempt(run, transaction, lambda: self._invoke_mutation(call, run, transaction))
+        if ended.failure is not None:
+            discard_blobs(self._bundle, run)
         cpu = _cpu() - began
         warn_of_limits(run, transaction.usage, self._limits, len(call.args), len(ended.value or b""), cpu)
         return Outcome(

@@ -304,6 +304,8 @@ class LoadBundle(Frame, frozen=True):
     database: str = ""  # where a nursery reads the environment variables; "" when there is none
     built_in: dict[str, str] = {}  # environment variables the server defines
     variables: dict[str, tuple[str, int]] = {}  # spawned runners: those their bundle was loaded with
+    files: str = ""  # the folder where blobs land
+    upload_key: bytes = b""
 
 
 class BundleLoaded(Frame, frozen=True):

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reactor.errors import BundleBroken
 from reactor.execution.frames import (
@@ -39,6 +40,8 @@ from reactor.execution.libraries import installed_packages
 from reactor.execution.mirror import make_mirror, put_back, remove_mirror
 from reactor.execution.runner import Runner, RunnerOwner
 from reactor.execution.slot import Slot
+from reactor.files.bucket import SECRETS
+from reactor.files.place import FilePlace
 from reactor.limits import Limits
 
 _log = logging.getLogger("reactor.execution")
@@ -55,6 +58,14 @@ class Surroundings:
 
     database: str = ""
     built_in: Mapping[str, str] = field(default_factory=dict)
+    files: FilePlace | None = None
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """What of it a LoadBundle holds for every process alike."""
+        files = self.files
+        told: dict[str, Any] = {"built_in": dict(self.built_in)}
+        return told if files is None else {**told, "files": str(files.folder), "upload_key": files.key.secret}
 
 
 class Nursery:
@@ -145,7 +156,7 @@ class Nursery:
             if self._kept is not None:
                 put_back(self._code, self._kept)
         around = self._surroundings
-        self._send(LoadBundle(str(self._code), self._limits, b"", around.database, dict(around.built_in)))
+        self._send(LoadBundle(str(self._code), self._limits, database=around.database, **around.more))
         try:
             async with asyncio.timeout(self._limits.import_wall):
                 return await asyncio.shield(self._loaded)
@@ -307,8 +318,8 @@ class Nursery:
     def _spawn(self, runner: Runner, theirs: socket.socket, slot: Path) -> None:
         arguments = ["--role", runner.role, "--slot", str(slot), "--bundle", self.bundle]
         process = _exec("reactor.execution.runner_main", theirs, arguments, self.root)
-        built_in = dict(self._surroundings.built_in)
-        runner.send(LoadBundle(str(self._code), self._limits, self._secret, "", built_in, self._variables))
+        more = self._surroundings.more
+        runner.send(LoadBundle(str(self._code), self._limits, self._secret, variables=self._variables, **more))
         runner.started(process.pid)
         _watch(process, self._loop, lambda status: self._runner_died(runner.number, status))
 
@@ -317,7 +328,8 @@ def _exec(module: str, child: socket.socket, arguments: list[str], root: Path) -
     """Start a Python process that serves on `child`. Never forks this process's threads: Popen execs at once."""
     command = [sys.executable, "-m", module, "--fd", str(child.fileno()), "--parent", str(os.getpid()), *arguments]
     environment = {**os.environ, "PYTHONHASHSEED": _HASH_SEED}
-    environment.pop("REACTOR_ADMIN_KEY", None)  # of the command line; no function needs it
+    for name in ("REACTOR_ADMIN_KEY", *SECRETS):  # of the command line, and of the server: no function needs them
+        environment.pop(name, None)
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
         pass_fds=[child.fileno()],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import gc
 import os
 import selectors
@@ -40,7 +41,7 @@ from reactor.execution.frames import (
 from reactor.execution.libraries import forget_shadowed, import_libraries
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent, open_descriptors, reset_signals
-from reactor.execution.serve import Post, serve
+from reactor.execution.serve import Post, file_place, serve
 from reactor.execution.threads import unsafe_threads
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ class Nursery:
         forget_shadowed(self._libraries, Path(load.root))
         gc.disable()  # an import makes objects that stay: looking for garbage among them is a third of its time
         try:
-            self._bundle = loader.load_bundle(Path(load.root), environment)
+            bundle = loader.load_bundle(Path(load.root), environment)
+            self._bundle = dataclasses.replace(bundle, files=file_place(load))
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False

@@ -28,6 +28,7 @@ from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
 from reactor.execution.writer_lane import Ledger, State, WriterLane
+from reactor.files.place import FilePlace
 from reactor.limits import Limits
 
 _log = logging.getLogger("reactor.execution")
@@ -67,13 +68,14 @@ class RunnerPool:
         listener: PoolListener,
         start_method: str | None = None,
         built_in: Mapping[str, str] | None = None,
+        files: FilePlace | None = None,
     ) -> None:
         """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system.
 
-        `built_in` are environment variables this server defines.
+        `built_in` are environment variables this server defines; functions put `files` there.
         """
         self.on_reader_idle: Callable[[], None] = lambda: None  # set by the application
-        self._surroundings = Surroundings(str(database), dict(built_in or {}))
+        self._surroundings = Surroundings(str(database), dict(built_in or {}), files)
         self._runtime_dir = runtime_dir
         self._limits = limits
         self._clock = clock

@@ -65,6 +65,14 @@ def awaiting(ctx: QueryCtx) -> None:
     ctx.run_query(awaits) + 1  # N30 an async query gives nobody an int
 
 
+def filing(ctx: QueryCtx, write: MutationCtx, sync: SyncActionCtx, user_id: Id[User]) -> None:
+    ctx.storage.store(b"x")  # N61 a query stores nothing
+    ctx.storage.get_url(user_id)  # N62 the id of something else
+    write.storage.store("text")  # N63 a text is no bytes
+    with open("text") as text:
+        sync.storage.store(text)  # N64 nor is a text file
+
+
 @query
 async def awaits(ctx: QueryCtx) -> int:
     return 1

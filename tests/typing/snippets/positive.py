@@ -20,6 +20,7 @@ from reactor import (
     PaginationOpts,
     QueryCtx,
     ScheduledFunction,
+    StoredFile,
     SyncActionCtx,
 )
 
@@ -72,6 +73,25 @@ async def acting(ctx: ActionCtx, sync: SyncActionCtx, job_id: Id[Job]) -> None:
     assert_type(await job_actions.start_and_wait(ctx, 3), float)
     assert_type(sync.run_action(job_actions.start_and_wait, width=3), float)
     assert_type(job_actions.blocking(sync, job_id), str | None)
+
+
+async def filing(ctx: MutationCtx, act: ActionCtx, sync: SyncActionCtx, file: Id[StoredFile]) -> None:
+    assert_type(ctx.storage.get_url(file), str | None)
+    assert_type(ctx.storage.generate_upload_url(), str)
+    assert_type(ctx.storage.store(b"x", content_type="text/plain", sha256="…"), Id[StoredFile])
+    assert_type(ctx.storage.get(file), bytes | None)
+    assert_type(ctx.db.get(file), StoredFile | None)
+    assert_type(ctx.db.query(StoredFile).collect(), list[StoredFile])
+    assert_type(await act.storage.store(memoryview(b"x")), Id[StoredFile])
+    assert_type(await act.storage.get(file), bytes | None)
+    await act.storage.delete(file)
+    ctx.storage.delete(file)
+    sync.storage.delete(file)
+
+
+def filing_from_disk(ctx: SyncActionCtx) -> None:
+    with open("picture.png", "rb") as picture:
+        assert_type(ctx.storage.store(picture), Id[StoredFile])
 
 
 def mine(ctx: QueryCtx) -> IndexRange[Image]:

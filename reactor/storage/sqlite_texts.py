@@ -64,7 +64,7 @@ class SqliteTexts:
         # columnsize=0: lengths are only for FTS5's own ranking. Words come ready made: `ascii` just splits at spaces.
         db.execute(
             f'CREATE VIRTUAL TABLE "{place}_fts" USING fts5(filters, words, content="{place}", content_rowid=number, '
-            "columnsize=0, tokenize=ascii)"
+            "columnsize=0, prefix='1 2', tokenize=ascii)"
         )
 
     def drop(self, db: sqlite_utils.Database, place: str) -> None:

@@ -77,7 +77,9 @@ def rank(terms: Sequence[bytes], examined: Candidates, rows: Sequence[TextRow]) 
     """The examined documents, best first; of equally good ones the newest first."""
     if not rows:
         return []
-    weights = [log(1 + (examined.distinct - found + 0.5) / (found + 0.5)) for found in examined.found]
+    # Among documents of which each holds some term, a frequent one would weigh next to nothing; with 1 added, a document
+    # that holds two terms comes before one that holds the rarer of them.
+    weights = [1 + log(1 + (examined.distinct - found + 0.5) / (found + 0.5)) for found in examined.found]
     lengths = [len(row.words) for row in rows]
     average = sum(lengths) / len(lengths)
     pairs = [

@@ -20,6 +20,7 @@ from itertools import islice
 
 MAX_WORD = 32  # bytes
 MAX_TERMS = 16  # of one search; further ones are left out
+MAX_RUN = 32  # characters of a term that is a run of a script without spaces; further ones are left out
 
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _ACCENTS = dict.fromkeys(range(768, 880))
@@ -60,7 +61,7 @@ def terms_of(text: str) -> tuple[bytes, ...]:
         is_last = at + 1 == len(runs)
         if is_unspaced and len(run) > 1:
             # The pairs without the last character alone, which in a longer text need not stand alone.
-            term, is_prefix = " ".join(_pairs(run)[:-1]), False
+            term, is_prefix = " ".join(_pairs(run[:MAX_RUN])[:-1]), False
         else:
             term, is_prefix = run, is_last or is_unspaced
         terms[f" {term}{'' if is_prefix else ' '}".encode()] = None

@@ -116,6 +116,10 @@ def _check_indexes(cls: type[Table], indexes: dict[str, Index], search_indexes: 
         _check_index(cls, name, index.fields)
     for name, search in search_indexes.items():
         _check_index(cls, name, (search.field,))
+        if len(search.filters) > _MOST_INDEX_FIELDS:
+            raise DefinitionError(
+                f"{cls.__name__}.{name} has {len(search.filters)} filters; a search index has at most {_MOST_INDEX_FIELDS}."
+            )
         _check_index(cls, name, search.filters)
     if len(search_indexes) > _MOST_SEARCH_INDEXES:
         raise DefinitionError(

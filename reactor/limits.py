@@ -28,6 +28,8 @@ class Limits:
     documents_read: int = 32_000
     bytes_read: int = 16 << 20
     index_ranges: int = 4096
+    search_candidates: int = 1024  # documents a text search examines, and so the most it can give
+    search_filters: int = 8  # conditions of one text search
     documents_written: int = 16_000
     bytes_written: int = 16 << 20
     functions_scheduled: int = 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reactor.database.catalog import (
     BY_CREATION_TIME,
     BY_ID,
@@ -17,15 +19,20 @@ from reactor.database.catalog import (
 )
 from reactor.database.scan import Scan
 from reactor.database.stored import Stored
+from reactor.database.text_scan import TextScan
 from reactor.database.usage import Usage
 from reactor.errors import IndexNotReady, InvalidId, InvalidQuery
+from reactor.footprint.fact import filter_value
 from reactor.footprint.index_key import Bound, id_range_of, range_of
 from reactor.footprint.key_range import EVERYTHING, KeyRange
 from reactor.footprint.read_set import ReadSetBuilder
-from reactor.storage.storage import Documents, VariableRow, Variables
+from reactor.footprint.text_predicate import TextPredicate
+from reactor.limits import setting
+from reactor.storage.storage import Documents, IndexKind, Storage, VariableRow, Variables
 from reactor.values.id import decode_id
 from reactor.values.order import Undefined
 from reactor.values.value import Value
+from reactor.values.words import terms_of
 
 _VARIABLE_NAMES = KeyRange.point(VARIABLE_NAMES_KEY)
 
@@ -56,6 +63,10 @@ class Reading:
     @property
     def catalog(self) -> Catalog:
         """The tables there are."""
+        raise NotImplementedError
+
+    @property
+    def _storage(self) -> Storage:
         raise NotImplementedError
 
     @property
@@ -109,6 +120,40 @@ class Reading:
             within = within.intersection(KeyRange(until, None) if descending else KeyRange(b"", until + b"\0"))
         return Scan(self, info, found, within, descending=descending, limit=limit)
 
+    def search(
+        self,
+        table: str,
+        index: str,
+        text: str,
+        filters: Mapping[str, Value | Undefined],
+        *,
+        limit: int | None = None,
+        after: bytes | None = None,
+        until: bytes | None = None,
+    ) -> TextScan:
+        """Documents whose text has one of the words of `text` and whose filter fields are as asked, the best first.
+
+        A text without words finds nothing, whatever the index. `limit`, `after` and `until` are as for `scan`. Raises
+        InvalidQuery for an unknown index or filter, or too many of them, IndexNotReady for an index being filled.
+        """
+        terms = terms_of(text)
+        info, found, places = None, None, {}
+        if terms:
+            info, found = self._index(table, index, "search")
+            assert found is not None, "only the indexes every table has can be asked for without a table"
+            places = {field: place for place, field in enumerate(found.filters)}
+        most = self.usage.limits.search_filters
+        if len(filters) > most:
+            raise InvalidQuery(
+                f"Search query against {table}.{index} has too many filter conditions. Max: {most} "
+                f"Actual: {len(filters)}. {setting('search_filters')}"
+            )
+        if terms and (unknown := sorted(filters.keys() - places.keys())):
+            raise InvalidQuery(f"Index {table}.{index} has no filter field `{unknown[0]}`.")
+        chosen = sorted((places[field], filter_value(value)) for field, value in filters.items()) if terms else []
+        predicate = TextPredicate(tuple(chosen), terms)
+        return TextScan(self, self._storage.texts, info, found, predicate, limit=limit, after=after, until=until)
+
     def variable(self, name: str) -> str | None:
         """The deployment's environment variable of that name; that there is none is remembered as read."""
         self.reads.add(SYSTEM_INDEX, KeyRange.point(variable_key(name)))
@@ -161,7 +206,7 @@ class Reading:
         row = self.documents.get(table.place, id)
         return None if row is None else Stored(id, table.name, row.creation_time, row.data)
 
-    def _index(self, table: str, index: str) -> tuple[TableInfo | None, IndexInfo | None]:
+    def _index(self, table: str, index: str, kind: IndexKind = "ordered") -> tuple[TableInfo | None, IndexInfo | None]:
         info = self.table(table)
         if info is None:
             if index in (BY_ID, BY_CREATION_TIME):
@@ -173,6 +218,8 @@ class Reading:
             if found is None:
                 raise InvalidQuery(f"Index {table}.{index} not found.")
             raise IndexNotReady(f"Index {table}.{index} is currently backfilling and not available to query yet.")
+        if found.kind != kind:
+            raise InvalidQuery(f"Index {table}.{index} is of kind `{found.kind}` and cannot be read as `{kind}`.")
         return info, found
 
 

@@ -20,12 +20,11 @@ from reactor.definitions.unset import UNSET
 from reactor.errors import (
     DocumentNotFound,
     ForbiddenHere,
-    IndexNotReady,
     InvalidId,
     InvalidQuery,
     SchemaViolation,
 )
-from reactor.execution.document_query import DocumentQuery, Load, Source
+from reactor.execution.document_query import DocumentQuery, Load, SearchSource, Source
 from reactor.execution.scope import Scope
 from reactor.values.order import Undefined
 from reactor.values.value import Value, decode
@@ -64,9 +63,11 @@ class DatabaseReader:
             _check_readable(source)
             return DocumentQuery(scope, Source(source), _load_dict)
         if isinstance(source, Search):
-            raise IndexNotReady(
-                f"Index {source.table_name}.{source.index_name}: text search is not available yet. "
-                "Query another index and filter."
+            definition = self._known(source.table)
+            return DocumentQuery(
+                scope,
+                SearchSource(source.table_name, source.index_name, source.text, source.filters),
+                definition.load,
             )
         raise InvalidQuery(
             f"`ctx.db.query` takes a Table, one of its indexes, or the name of a table, not {source!r}. "

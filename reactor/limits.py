@@ -99,6 +99,7 @@ class Limits:
     http_bodies: int = 256 << 20  # request bodies a listener holds at once → 503
 
     # memory of what happened
+    vector_memory: int = 1 << 30  # vectors one process keeps in memory; a larger index is read again by every search
     write_log_bytes: int = 64 << 20
     write_log_age: float = 300.0
     log_retention: float = 3600.0 * 24  # durable commit log

@@ -138,7 +138,7 @@ class Batch:
     def add_indexes(self, tables: Sequence[TableStructure]) -> list[IndexInfo]:
         """Make the tables and indexes that are missing; the indexes are maintained from now on, and not yet ready.
 
-        Returns the indexes to be filled with `backfill`. An index whose fields changed gives way at once.
+        Returns the indexes to be filled with `backfill`. An index whose shape changed gives way at once.
         """
         transaction = self.transaction("schema")
         unfilled = []
@@ -147,15 +147,15 @@ class Batch:
             if info is None:
                 info = self.create_table(wanted.name)
                 transaction.touch_table(info)
-            for name, fields in wanted.indexes.items():
+            for name, shape in wanted.shapes.items():
                 present = info.indexes.get(name)
-                if present is not None and present.fields != fields:
+                if present is not None and structure.shape_of(present) != shape:
                     self.catalog = structure.drop_index(self.storage, self.catalog, info, present)
                     transaction.touch_table(info)
                     present = None
                 if present is None:
                     info = self._table(wanted.name)
-                    self.catalog = structure.add_index(self.storage, self.catalog, info, name, fields, "backfilling")
+                    self.catalog = structure.add_index(self.storage, self.catalog, info, name, shape, "backfilling")
                     self._is_changed = True
                     info = self._table(wanted.name)
                 if info.indexes[name].state != "ready":
@@ -225,7 +225,7 @@ class Batch:
     ) -> None:
         for name, index in structure.own_indexes(info).items():
             current = self._table(info.name)
-            if name not in wanted.indexes:
+            if name not in wanted.shapes:
                 self.catalog = structure.drop_index(self.storage, self.catalog, current, index)
             elif index.state != "ready":
                 if index.number not in filled:

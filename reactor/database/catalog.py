@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from reactor.storage.storage import IndexRow, IndexState, Structure, TableRow
+from reactor.footprint.fact import pack_fact
+from reactor.storage.storage import IndexKind, IndexRow, IndexState, Structure, TableRow
 from reactor.values.field_path import get_field
 from reactor.values.order import order_key
 from reactor.values.value import Value
+from reactor.values.words import words_of
 
 SYSTEM_INDEX = 0  # holds no documents: keys of things that are read and changed all the same
 BUNDLE_KEY = b"bundle"
@@ -55,12 +57,21 @@ class IndexInfo:
     fields: tuple[str, ...]
     state: IndexState
     place: str
+    kind: IndexKind = "ordered"
+    filters: tuple[str, ...] = ()  # wire paths
+    dimensions: int = 0
+
+    def fact_of(self, document: dict[str, Value]) -> bytes | None:
+        """What an index that is searched holds of the document; None when it has nothing to be found by."""
+        value = get_field(document, self.fields[0])
+        held = words_of(value) if self.kind == "search" and isinstance(value, str) else b""
+        return pack_fact([get_field(document, path) for path in self.filters], held) if held else None
 
 
 class TableInfo:
     """A table and its indexes by name. Made whole; never changed."""
 
-    __slots__ = ("by_id", "indexes", "keyed", "name", "number", "place", "row")
+    __slots__ = ("by_id", "indexes", "keyed", "name", "number", "place", "row", "searched")
 
     def __init__(self, row: TableRow, indexes: Iterable[IndexInfo]) -> None:
         self.row = row
@@ -73,15 +84,20 @@ class TableInfo:
         self.keyed = tuple(
             (index.number, index.place, () if index.name == BY_CREATION_TIME else index.fields)
             for index in self.indexes.values()
-            if index.name != BY_ID
+            if index.name != BY_ID and index.kind == "ordered"
         )
+        self.searched = tuple(index for index in self.indexes.values() if index.kind != "ordered")
 
     def keys_of(self, document: dict[str, Value], creation_time: float, id: str) -> dict[int, bytes]:
-        """The document's key in every index of the table, by index number."""
+        """The document's key, or fact, in every index of the table that has one of it, by index number."""
         tail = order_key(creation_time) + order_key(id)
         keys = {self.by_id: id.encode()}
         for number, _, fields in self.keyed:
             keys[number] = b"".join([order_key(get_field(document, field)) for field in fields]) + tail
+        for index in self.searched:
+            fact = index.fact_of(document)
+            if fact is not None:
+                keys[index.number] = fact
         return keys
 
 
@@ -136,9 +152,19 @@ class Catalog:
 
 def info_of(row: IndexRow) -> IndexInfo:
     """What a row says, without its table."""
-    return IndexInfo(row.number, row.name, row.fields, row.state, row.place)
+    return IndexInfo(row.number, row.name, row.fields, row.state, row.place, row.kind, row.filters, row.dimensions)
 
 
 def row_of(index: IndexInfo, table: TableInfo) -> IndexRow:
     """The row of an index."""
-    return IndexRow(index.number, table.number, index.name, index.fields, index.state, index.place)
+    return IndexRow(
+        index.number,
+        table.number,
+        index.name,
+        index.fields,
+        index.state,
+        index.place,
+        index.kind,
+        index.filters,
+        index.dimensions,
+    )

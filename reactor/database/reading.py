@@ -22,7 +22,7 @@ from reactor.errors import IndexNotReady, InvalidId, InvalidQuery
 from reactor.footprint.index_key import Bound, id_range_of, range_of
 from reactor.footprint.key_range import EVERYTHING, KeyRange
 from reactor.footprint.read_set import ReadSetBuilder
-from reactor.storage.storage import Documents, VariableRow, Variables
+from reactor.storage.storage import Documents, Storage, VariableRow, Variables
 from reactor.values.id import decode_id
 from reactor.values.order import Undefined
 from reactor.values.value import Value
@@ -60,6 +60,10 @@ class Reading:
         raise NotImplementedError
 
     def _bundle(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def _storage(self) -> Storage:
         raise NotImplementedError
 
     @property

@@ -6,6 +6,7 @@ dispatches readers says when (C4).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from reactor.errors import ForeignCommit, StaleWriter, StorageError
@@ -16,8 +17,9 @@ from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.sqlite_documents import SqliteDocuments
 from reactor.storage.sqlite_log import SqliteLog
 from reactor.storage.sqlite_schema import APPLICATION_ID, FORMAT, SqliteStructure, ensure_system_tables
+from reactor.storage.sqlite_texts import SqliteTexts
 from reactor.storage.sqlite_variables import SqliteVariables
-from reactor.storage.storage import BatchFailed, Head
+from reactor.storage.storage import BatchFailed, FactIndexes, Head, IndexKind
 
 _MAX_DEPTH = 64  # far above any nesting limit: the texts exist so that statements stay prepared
 _SAVEPOINT = tuple(f"SAVEPOINT call_{depth}" for depth in range(_MAX_DEPTH))
@@ -41,7 +43,9 @@ class SqliteStorage:
         self._lock = lock  # None in a reader
         self._data_version = data_version  # SQLite moves its own only when somebody else commits
         self.documents = SqliteDocuments(connection)
-        self.structure = SqliteStructure(connection)
+        self.texts = SqliteTexts(connection)
+        self.fact_indexes: Mapping[IndexKind, FactIndexes] = {"search": self.texts}
+        self.structure = SqliteStructure(connection, {"search": self.texts})
         self.log = SqliteLog(connection)
         self.requests = SqliteRequests(connection, requests_kept)
         self.calls = SqliteCalls(connection)

@@ -17,6 +17,7 @@ from reactor.errors import StorageError
 from reactor.footprint.key_range import KeyRange
 
 IndexState = Literal["backfilling", "ready", "dropped"]
+IndexKind = Literal["ordered", "search", "vector"]
 
 
 class BatchFailed(StorageError):
@@ -54,6 +55,9 @@ class IndexRow(NamedTuple):
     fields: tuple[str, ...]
     state: IndexState
     place: str
+    kind: IndexKind = "ordered"
+    filters: tuple[str, ...] = ()  # of what is searched: fields a search may ask to be equal to something
+    dimensions: int = 0  # of a vector index
 
 
 class DocumentRow(NamedTuple):
@@ -123,6 +127,52 @@ class Documents(Protocol):
 
     def fill(self, index: str, rows: Iterable[tuple[bytes, str]]) -> None:
         """Add rows (key, id) to an index being filled; those already there are left alone."""
+        ...
+
+
+class FactRow(NamedTuple):
+    """What an index that is searched is to hold of a document."""
+
+    id: str
+    creation_time: float
+    fact: bytes
+
+
+class FactIndexes(Protocol):
+    """Indexes of facts (footprint/fact.py), one kind of them. They take part in savepoints like everything else."""
+
+    def change(self, place: str, id: str, creation_time: float, old: bytes | None, new: bytes | None) -> None:
+        """The fact of a document came (`old` is None), changed, or went (`new` is None).
+
+        In an index being filled `old` may not be there yet, which is no error.
+        """
+        ...
+
+    def fill(self, place: str, rows: Iterable[FactRow]) -> None:
+        """Add facts to an index being filled; documents already there are left alone."""
+        ...
+
+
+class TextRow(NamedTuple):
+    """What a text index holds of a document: its words, each between spaces."""
+
+    number: int
+    id: str
+    creation_time: float
+    words: bytes
+
+
+class Texts(FactIndexes, Protocol):
+    """Text indexes. What they hold is words_of a text, what is looked for is terms_of one (values/words.py)."""
+
+    def matches(
+        self, place: str, filters: Sequence[tuple[int, bytes]], terms: Sequence[bytes], limit: int
+    ) -> list[int]:
+        """Numbers of documents with these filter values and *all* of the terms: at most `limit`, the newest first."""
+        ...
+
+    def rows(self, place: str, numbers: Iterable[int]) -> list[TextRow]:
+        """Those documents, in any order."""
         ...
 
 
@@ -230,6 +280,14 @@ class Storage(Protocol):
 
     @property
     def documents(self) -> Documents: ...
+
+    @property
+    def texts(self) -> Texts: ...
+
+    @property
+    def fact_indexes(self) -> Mapping[IndexKind, FactIndexes]:
+        """By the kind of index; `ordered` ones are no indexes of facts."""
+        ...
 
     @property
     def structure(self) -> Structure: ...

@@ -28,6 +28,7 @@ class Limits:
     documents_read: int = 32_000
     bytes_read: int = 16 << 20
     index_ranges: int = 4096
+    vector_results: int = 256  # of one search for the nearest (reference §4.13)
     documents_written: int = 16_000
     bytes_written: int = 16 << 20
     functions_scheduled: int = 1000

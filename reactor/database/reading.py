@@ -18,11 +18,13 @@ from reactor.database.catalog import (
 from reactor.database.scan import Scan
 from reactor.database.stored import Stored
 from reactor.database.usage import Usage
+from reactor.database.vector_search import VectorSearch
 from reactor.errors import IndexNotReady, InvalidId, InvalidQuery
 from reactor.footprint.index_key import Bound, id_range_of, range_of
 from reactor.footprint.key_range import EVERYTHING, KeyRange
 from reactor.footprint.read_set import ReadSetBuilder
-from reactor.storage.storage import Documents, Storage, VariableRow, Variables
+from reactor.footprint.vector_predicate import VectorPredicate
+from reactor.storage.storage import Documents, Storage, VariableRow, Variables, VectorHit
 from reactor.values.id import decode_id
 from reactor.values.order import Undefined
 from reactor.values.value import Value
@@ -113,6 +115,31 @@ class Reading:
         if until is not None:
             within = within.intersection(KeyRange(until, None) if descending else KeyRange(b"", until + b"\0"))
         return Scan(self, info, found, within, descending=descending, limit=limit)
+
+    def nearest(self, search: VectorSearch) -> list[VectorHit]:
+        """The documents nearest to a vector, the nearest first, of equally near ones the newest; their ids only.
+
+        Raises InvalidQuery for a vector or filter the index cannot have, IndexNotReady.
+        """
+        search.check(self.usage.limits)
+        index = self._vector_index(search)
+        vector, either = search.unit(index), search.placed(index)
+        hits = self._storage.vectors.nearest(index.place, index.dimensions, vector, either, search.count)
+        least = hits[-1].score if len(hits) == search.count else None
+        if self.reads.expect(index.number, VectorPredicate(either, vector, least)):
+            self.usage.count_range()
+        return hits
+
+    def prepare_vectors(self, search: VectorSearch) -> None:
+        """Bring the index into memory, as far as it is not: the work of the first search in a process."""
+        index = self._vector_index(search)
+        self._storage.vectors.prepare(index.place, index.dimensions)
+
+    def _vector_index(self, search: VectorSearch) -> IndexInfo:
+        _, found = self._index(search.table, search.index)
+        if found is None or found.kind != "vector":
+            raise InvalidQuery(f"Index {search.table}.{search.index} is not a vector index.")
+        return found
 
     def variable(self, name: str) -> str | None:
         """The deployment's environment variable of that name; that there is none is remembered as read."""

@@ -103,7 +103,14 @@ class SqliteVectors:
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def change(self, place: str, id: str, creation_time: float, old: bytes | None, new: bytes | None) -> None:
+    def change(
+        self,
+        place: str,
+        id: str,
+        creation_time: float,  # noqa: ARG002  # other kinds of index are ordered by it
+        old: bytes | None,
+        new: bytes | None,
+    ) -> None:
         sql = self._of(place)
         if place not in self._committed:
             self._committed[place] = self._rows(sql.newest)[0][0]

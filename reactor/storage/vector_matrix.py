@@ -114,7 +114,7 @@ class VectorMatrix:
             slots = slots[rough >= last - 2 * (self._dimensions + _SLACK) * _FLOAT32_STEP]
         scores = self._exact(slots, wanted, stored)
         hits = sorted(zip(scores, [self._ids[slot] for slot in slots], strict=True), reverse=True)
-        return [VectorHit(id, score) for score, id in hits[:count]]
+        return [VectorHit(found, score) for score, found in hits[:count]]
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

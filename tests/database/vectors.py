@@ -37,31 +37,27 @@ def assert_nearest(
     """The hits are the best `count` of the candidates (id → vector), of equal ones the newest first."""
     wanted = unit(vector, len(vector))
     assert wanted is not None
-    units = {id: unit(each, len(vector)) for id, each in candidates.items()}
-    scores = {id: cosine(wanted, each) for id, each in units.items() if each is not None}
+    all_units = {name: unit(each, len(vector)) for name, each in candidates.items()}
+    units = {name: each for name, each in all_units.items() if each is not None}
+    scores = {name: max(-1, min(1, cosine(wanted, each))) for name, each in units.items()}
     best = sorted(scores.values(), reverse=True)[:count]
     assert len({hit.id for hit in hits}) == len(hits) == len(best)
     for hit, score in zip(hits, best, strict=True):
-        assert hit.score == pytest_close(score)
-        assert scores[hit.id] == pytest_close(score)
+        assert abs(hit.score - score) < 1e-7
+        assert abs(scores[hit.id] - score) < 1e-7
     found = [hit.id for hit in hits]
-    for alike in {each for each in units.values() if each is not None}:
-        same = sorted((id for id, each in units.items() if each == alike), reverse=True)
-        assert [id for id in found if id in same] == same[: sum(id in same for id in found)]
-
-
-def pytest_close(score: float) -> Any:
-    import pytest
-
-    return pytest.approx(max(-1, min(1, score)), abs=1e-7)
+    for alike in set(units.values()):
+        same = sorted((name for name, each in units.items() if each == alike), reverse=True)
+        shown = [name for name in found if name in same]
+        assert shown == same[: len(shown)]
 
 
 def passing(documents: Mapping[str, dict[str, Any]], **filters: Collection[Any]) -> dict[str, list[float]]:
     """Id → vector of the documents whose fields have one of these values each."""
     return {
-        id: fields.get("vector")  # type: ignore[misc]
-        for id, fields in documents.items()
-        if all(fields.get(name) in allowed for name, allowed in filters.items())
+        name: fields.get("vector")  # type: ignore[misc]
+        for name, fields in documents.items()
+        if all(fields.get(field) in allowed for field, allowed in filters.items())
     }
 
 
@@ -81,10 +77,10 @@ def assert_vector_indexes_are_whole(path: Path) -> int:
                 if vector is not None:
                     expected[stored] = vector
             rows = db.execute(f'SELECT id, fact FROM "{place}" WHERE id IS NOT NULL').fetchall()
-            held = {id: struct.unpack(f"<{dimensions}f", unpack(fact).held) for id, fact in rows}
+            held = {name: struct.unpack(f"<{dimensions}f", unpack(fact).held) for name, fact in rows}
             assert held.keys() == expected.keys()
-            for id, vector in held.items():
-                assert all(abs(a - b) < 1e-6 for a, b in zip(vector, expected[id], strict=True))
+            for name, vector in held.items():
+                assert all(abs(a - b) < 1e-6 for a, b in zip(vector, expected[name], strict=True))
             assert db.execute(f'SELECT count(*) FROM "{place}" WHERE (id IS NULL) <> (fact IS NULL)').fetchone() == (0,)
             checked += 1
     return checked

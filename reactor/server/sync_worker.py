@@ -5,8 +5,7 @@ the log's head. Else it is looked for forward (the newest run, if nothing met th
 before the first result that ended, if the newer ones already held then). If neither is found a few times in a row,
 because commits keep coming, the whole set is run as a *gang* in one snapshot, which has one by construction.
 
-Everything here is synchronous, on the event loop, but for what is awaited in tasks: actions in the application's, the
-check of a token in one of the worker's own, while the session lets later messages wait.
+Everything here is synchronous, on the event loop; who the client is, and for how long, is `SignIn`'s.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import assert_never
 
 from reactor.application import Application
 from reactor.auth.identity import Identity
-from reactor.auth.jwt import Verified
-from reactor.errors import BadRequest, CallerError, InvalidValue, Overloaded
+from reactor.errors import BadRequest, Overloaded
 from reactor.execution.frames import Outcome
 from reactor.server.chunks import Chunks
-from reactor.server.errors import INTERNAL, close_code
+from reactor.server.errors import close_code
 from reactor.server.heartbeat import Heartbeat
+from reactor.server.sign_in import SignIn
 from reactor.server.socket import Socket
 from reactor.subscriptions.subscription import Observation, QueryKey, Subscription
 from reactor.sync.client_info import ClientInfo
@@ -44,10 +43,6 @@ from reactor.sync.frame_cache import FrameCache
 from reactor.sync.messages import (
     ActionFailed,
     ActionSucceeded,
-    AuthenticateAdmin,
-    AuthenticateNone,
-    AuthenticateUser,
-    ClientMessage,
     MutationFailed,
     MutationSucceeded,
     QueryRemoved,
@@ -69,7 +64,6 @@ from reactor.sync.session import (
 )
 
 PING_FRAME = ws_frame(PING)
-LONGEST_SLEEP = 86_400.0  # seconds: a timer counts on while the wall clock is set, so it looks once a day
 PATIENCE = 3  # refreshes that found no common timestamp before the whole set is run in one snapshot
 
 _log = logging.getLogger("reactor.sync")
@@ -101,15 +95,14 @@ class SyncWorker:
         "_blocked",
         "_chunks",
         "_client",
-        "_expiry",
         "_gang",
         "_heartbeat",
         "_loop",
         "_misses",
         "_mutations",
         "_session",
+        "_sign_in",
         "_socket",
-        "_verification",
         "_watched",
         "closing",
         "said_at",
@@ -130,8 +123,7 @@ class SyncWorker:
         self._gang = False  # a gang of ours is queued or running
         self._blocked = False  # a refresh is due once the socket is clear
         self._chunks: Chunks | None = None  # a Transition that is only partly sent
-        self._verification: asyncio.Task[None] | None = None  # of the token being checked; the last one after that
-        self._expiry: asyncio.TimerHandle | None = None  # set while the identity has an end
+        self._sign_in = SignIn(self._session, application, self)
         self.closing = False  # close was asked for; nothing is written any more
         heartbeat.add(self)
 
@@ -146,10 +138,10 @@ class SyncWorker:
         """One text frame."""
         try:
             message = parse(text)
-            effects = self._session.expired() if self._comes_late(message) else self._session.receive(message)
+            effects = self._session.expired() if self._sign_in.is_over_for(message) else self._session.receive(message)
         except BadRequest as error:
             effects = self._session.bad_message(error.code, error.message)
-        self._carry_out(effects)
+        self.carry_out(effects)
         if self._session.owes:
             self.touch()
 
@@ -171,9 +163,7 @@ class SyncWorker:
         """The socket is gone. Mutations under way still run; nobody is told."""
         self.closing = True
         self._heartbeat.remove(self)
-        self._await_expiry(None)
-        if self._verification is not None:
-            self._verification.cancel()
+        self._sign_in.stop()
         self._session.closed()
         for watched in self._watched.values():
             self._application.unwatch(watched)
@@ -182,7 +172,8 @@ class SyncWorker:
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _carry_out(self, effects: list[Effect]) -> None:
+    def carry_out(self, effects: list[Effect]) -> None:
+        """Do what the session asks for."""
         for effect in effects:
             match effect:
                 case Watch(query):
@@ -198,23 +189,23 @@ class SyncWorker:
                 case RunAction():
                     self._run_action(effect)
                 case Verify(credential):
-                    self._verify(credential)
+                    self._sign_in.verify(credential)
                 case ExpiresAt(at):
-                    self._await_expiry(at)
+                    self._sign_in.await_end(at)
                 case CheckObserved(ts):
                     self._check_observed(ts)
                 case Tell(message):
                     self._end_chunks()  # it is the last they hear
                     self._say(message)
                 case Close(code):
-                    self._close(code)
+                    self.close(code)
                 case never:
                     assert_never(never)
 
     def _run_mutation(self, effect: RunMutation) -> None:
         mutation = effect.mutation
         if self._mutations >= self._application.limits.socket_mutations:
-            self._close("TooManyConcurrentMutations")
+            self.close("TooManyConcurrentMutations")
             return
         self._mutations += 1
 
@@ -234,7 +225,7 @@ class SyncWorker:
             )
         except Overloaded as error:
             self._mutations -= 1
-            self._close(error.code)
+            self.close(error.code)
 
     def _mutation_done(self, request: int, outcome: Outcome) -> None:
         if self.closing:
@@ -246,7 +237,7 @@ class SyncWorker:
             assert outcome.value is not None
             self._say(MutationSucceeded(request, outcome.value, outcome.ts, lines))
         elif failure.retry:
-            self._close(failure.code)
+            self.close(failure.code)
             return
         else:
             text = error_message(self._application.request_name(outcome.call), failure, redact)
@@ -257,7 +248,7 @@ class SyncWorker:
     def _run_action(self, effect: RunAction) -> None:
         action = effect.action
         if self._actions >= self._application.limits.socket_actions:
-            self._close("TooManyInflightActionsForSingleClient")
+            self.close("TooManyInflightActionsForSingleClient")
             return
         self._actions += 1
 
@@ -277,7 +268,7 @@ class SyncWorker:
             assert outcome.value is not None
             self._say(ActionSucceeded(request, outcome.value, lines))
         elif failure.retry:
-            self._close(failure.code)
+            self.close(failure.code)
             return
         else:
             text = error_message(self._application.request_name(outcome.call), failure, redact)
@@ -289,72 +280,7 @@ class SyncWorker:
         self._session.observed(ts)
         if ts > self._application.head and not self._application.reach(ts, self):
             _log.warning("a client has seen a state %d ns ahead of the log: its socket is closed", ts)
-            self._close("InternalServerError")
-
-    # ── identity ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _verify(self, credential: AuthenticateUser | AuthenticateAdmin) -> None:
-        if isinstance(credential, AuthenticateUser):
-            self._verification = self._loop.create_task(self._verify_token(credential.token))
-            return
-        try:
-            identity = self._application.identify_admin(credential.key, credential.acting_as)
-        except CallerError as error:
-            self._carry_out(self._session.refused(error.message))
-        except InvalidValue as error:
-            self._carry_out(self._session.refused(str(error)))
-        else:
-            self._carry_out(self._session.identified(identity, admin=True))
-
-    async def _verify_token(self, token: str) -> None:
-        """Decide and go on with what waited. An issuer that cannot be reached is no reason to sign anybody out: the
-        socket is closed as in any trouble that passes, and the client comes back with its token.
-        """
-        try:
-            found = await self._decide(token)
-            if isinstance(found, Verified):
-                self._carry_out(self._session.identified(found.identity, expires=found.expires))
-            else:
-                self._carry_out(self._session.refused(found))
-            if self._session.owes:
-                self.touch()
-        except Overloaded as error:
-            self._close(error.code)
-        except Exception:  # noqa: BLE001 whatever it is: this socket pays, no other
-            _log.exception("a token could not be checked")
-            self._close(INTERNAL)
-
-    async def _decide(self, token: str) -> Verified | str:
-        """Who it is, or why not."""
-        try:
-            return await self._application.identify_user(token)
-        except CallerError as error:
-            return error.message
-
-    def _comes_late(self, message: ClientMessage) -> bool:
-        """Whether the identity ended before this message, which neither brings the next one nor waits for it."""
-        if not self._session.ready or not self._has_expired():
-            return False
-        return not isinstance(message, AuthenticateUser | AuthenticateAdmin | AuthenticateNone)
-
-    def _has_expired(self) -> bool:
-        expires = self._session.expires
-        return expires is not None and self._application.now >= expires
-
-    def _await_expiry(self, at: float | None) -> None:
-        """Look again at that time; at no time if None."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-        if at is not None:
-            left = at - self._application.now
-            self._expiry = self._loop.call_later(min(max(left, 0.0), LONGEST_SLEEP), self._look_at_expiry)
-
-    def _look_at_expiry(self) -> None:
-        if self._has_expired():
-            self._carry_out(self._session.expired())
-        else:
-            self._await_expiry(self._session.expires)
+            self.close("InternalServerError")
 
     # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -390,8 +316,8 @@ class SyncWorker:
         """Whether a Transition may go out now; if only the socket is in the way, it is due once that is clear."""
         if self.closing or not self._session.ready:
             return False
-        if self._has_expired():
-            self._carry_out(self._session.expired())
+        if self._sign_in.is_over:
+            self.carry_out(self._session.expired())
             return False
         self._blocked = not self._socket.clear or self._chunks is not None
         return not self._blocked
@@ -527,9 +453,10 @@ class SyncWorker:
         if self._chunks is None:
             self._send(frame)
         elif not self._chunks.hold(frame):
-            self._close("SlowReader")
+            self.close("SlowReader")
 
-    def _close(self, code: str) -> None:
+    def close(self, code: str) -> None:
+        """End the socket, once; `code` names the reason to the client."""
         if not self.closing:
             self.closing = True
             self._session.closed()

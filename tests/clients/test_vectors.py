@@ -207,7 +207,7 @@ def test_a_search_that_cannot_be_says_why(
 ) -> None:
     """Convex's words for lengths and limits (reference §4.13)."""
     with pytest.raises(CallFailed) as failed:
-        clients.python(server).action("images:search", args)
+        clients.js_http(server).action("images:search", args)
     assert text in str(failed.value)
 
 

@@ -20,7 +20,10 @@ from reactor import (
     PaginationOpts,
     QueryCtx,
     ScheduledFunction,
+    Scored,
     SyncActionCtx,
+    VectorMatch,
+    any_of,
 )
 
 
@@ -72,6 +75,21 @@ async def acting(ctx: ActionCtx, sync: SyncActionCtx, job_id: Id[Job]) -> None:
     assert_type(await job_actions.start_and_wait(ctx, 3), float)
     assert_type(sync.run_action(job_actions.start_and_wait, width=3), float)
     assert_type(job_actions.blocking(sync, job_id), str | None)
+
+
+def near(ctx: MutationCtx, vector: list[float], user_id: Id[User]) -> None:
+    mine_or_shown = Image.by_embedding.nearest(vector, user_id=user_id).or_(is_public=True)
+    assert_type(ctx.db.query(Image.by_embedding.nearest(vector)).take(10), list[Image])
+    assert_type(ctx.db.query(mine_or_shown).first(), Image | None)
+    assert_type(ctx.db.query(mine_or_shown).with_scores().take(5), list[Scored[Image]])
+    assert_type(ctx.db.query(mine_or_shown).with_scores().take(5)[0].document.prompt, str)
+
+
+async def searching(ctx: ActionCtx, sync: SyncActionCtx, vector: list[float]) -> Id[Image]:
+    found = await ctx.vector_search(Image.by_embedding.nearest(vector, user_id=any_of("u1", "u2")), limit=5)
+    assert_type(found, list[VectorMatch[Image]])
+    assert_type(sync.vector_search(Image.by_embedding.nearest(vector))[0].score, float)
+    return found[0].id
 
 
 def mine(ctx: QueryCtx) -> IndexRange[Image]:

@@ -16,7 +16,7 @@ def prepare_vectors(schema: Schema) -> None:
     declared = [
         f"{table.cls.__name__}.{name}" for table in schema.tables.values() for name in table.declared_vector_indexes
     ]
-    if not declared or "numpy" in sys.modules:
+    if not declared or sys.modules.get("numpy") is not None:
         return
     # A search waits for memory, not for arithmetic: more threads gain little, and would be started in every runner. Code
     # that imports numpy by itself decides for itself.

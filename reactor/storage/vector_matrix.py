@@ -73,11 +73,14 @@ class VectorMatrix:
         """Bring rows up to date."""
         import numpy as np
 
-        taken = [row for row in rows if row.id is not None]
+        if rows:
+            self._reach(max(row.slot for row in rows))
+        taken = []
         for row in rows:
-            self._reach(row.slot)
             self._ids[row.slot] = row.id or ""
             self._taken[row.slot] = row.id is not None
+            if row.id is not None:
+                taken.append(row)
         if not taken:
             return
         facts = [unpack(row.fact or b"") for row in taken]

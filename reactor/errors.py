@@ -121,7 +121,7 @@ class NotUnique(DeveloperError):
 
 
 class IndexNotReady(DeveloperError):
-    """The index is still being filled, or its engine is not built yet."""
+    """The index is still being filled."""
 
     tag = "IndexNotReady"
 

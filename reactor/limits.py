@@ -29,6 +29,8 @@ class Limits:
     bytes_read: int = 16 << 20
     index_ranges: int = 4096
     vector_results: int = 256  # of one search for the nearest (reference §4.13)
+    search_candidates: int = 1024  # documents a text search examines, and so the most it can give
+    search_filters: int = 8  # conditions of one text search
     documents_written: int = 16_000
     bytes_written: int = 16 << 20
     functions_scheduled: int = 1000

@@ -168,6 +168,34 @@ def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None
     assert "1 passed" in done.stdout, done.stdout
 
 
+SEARCH = (ROOT / "docs" / "search.md").read_text()
+
+
+def test_the_guide_to_search_finds_what_it_says(tmp_path: Path) -> None:
+    root = write_out(snippets(SEARCH, "python"), tmp_path)
+    with TestBackend(root) as backend:
+        for cook, text in (("ann", "Soup of leek"), ("ann", "黒ごまの坦々麺"), ("bob", "Crème brûlée")):
+            backend.mutation("recipes:add", {"cook": cook, "text": text, "public": cook == "bob"})
+        assert [found["text"] for found in backend.query("recipes:search", {"text": "creme bru"})] == ["Crème brûlée"]
+        opts = {"numItems": 5, "cursor": None}
+        for text, count in (("SOUP", 1), ("坦々麺", 1), ("bru", 0), ("", 0)):
+            page = backend.query("recipes:ofCook", {"cook": "ann", "text": text, "paginationOpts": opts})
+            assert (len(page["page"]), page["isDone"]) == (count, True)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--config-file=",
+        "--explicit-package-bases",
+    ]
+    checked = subprocess.run(
+        [*command, "schema.py", "functions"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLERK_JWT_ISSUER_DOMAIN", "https://pixorly.clerk.accounts.dev")
     oidc, custom, me = snippets((ROOT / "docs" / "auth.md").read_text(), "python")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reactor.database.catalog import (
     BUNDLE_KEY,
     BY_CREATION_TIME,
@@ -17,17 +19,22 @@ from reactor.database.catalog import (
 )
 from reactor.database.scan import Scan
 from reactor.database.stored import Stored
+from reactor.database.text_scan import TextScan
 from reactor.database.usage import Usage
 from reactor.database.vector_search import VectorSearch
 from reactor.errors import IndexNotReady, InvalidId, InvalidQuery
+from reactor.footprint.fact import filter_value
 from reactor.footprint.index_key import Bound, id_range_of, range_of
 from reactor.footprint.key_range import EVERYTHING, KeyRange
 from reactor.footprint.read_set import ReadSetBuilder
+from reactor.footprint.text_predicate import TextPredicate
 from reactor.footprint.vector_predicate import VectorPredicate
-from reactor.storage.storage import Documents, Storage, VariableRow, Variables, VectorHit
+from reactor.limits import setting
+from reactor.storage.storage import Documents, IndexKind, Storage, VariableRow, Variables, VectorHit
 from reactor.values.id import decode_id
 from reactor.values.order import Undefined
 from reactor.values.value import Value
+from reactor.values.words import terms_of
 
 _BUNDLE = KeyRange.point(BUNDLE_KEY)
 _VARIABLE_NAMES = KeyRange.point(VARIABLE_NAMES_KEY)
@@ -116,6 +123,40 @@ class Reading:
             within = within.intersection(KeyRange(until, None) if descending else KeyRange(b"", until + b"\0"))
         return Scan(self, info, found, within, descending=descending, limit=limit)
 
+    def search(
+        self,
+        table: str,
+        index: str,
+        text: str,
+        filters: Mapping[str, Value | Undefined],
+        *,
+        limit: int | None = None,
+        after: bytes | None = None,
+        until: bytes | None = None,
+    ) -> TextScan:
+        """Documents whose text has one of the words of `text` and whose filter fields are as asked, the best first.
+
+        A text without words finds nothing, whatever the index. `limit`, `after` and `until` are as for `scan`. Raises
+        InvalidQuery for an unknown index or filter, or too many of them, IndexNotReady for an index being filled.
+        """
+        terms = terms_of(text)
+        info, found, places = None, None, {}
+        if terms:
+            info, found = self._index(table, index, "search")
+            assert found is not None, "only the indexes every table has can be asked for without a table"
+            places = {field: place for place, field in enumerate(found.filters)}
+        most = self.usage.limits.search_filters
+        if len(filters) > most:
+            raise InvalidQuery(
+                f"Search query against {table}.{index} has too many filter conditions. Max: {most} "
+                f"Actual: {len(filters)}. {setting('search_filters')}"
+            )
+        if terms and (unknown := sorted(filters.keys() - places.keys())):
+            raise InvalidQuery(f"Index {table}.{index} has no filter field `{unknown[0]}`.")
+        chosen = sorted((places[field], filter_value(value)) for field, value in filters.items()) if terms else []
+        predicate = TextPredicate(tuple(chosen), terms)
+        return TextScan(self, self._storage.texts, info, found, predicate, limit=limit, after=after, until=until)
+
     def nearest(self, search: VectorSearch) -> list[VectorHit]:
         """The documents nearest to a vector, the nearest first, of equally near ones the newest; their ids only.
 
@@ -136,9 +177,8 @@ class Reading:
         self._storage.vectors.prepare(index.place, index.dimensions)
 
     def _vector_index(self, search: VectorSearch) -> IndexInfo:
-        _, found = self._index(search.table, search.index)
-        if found is None or found.kind != "vector":
-            raise InvalidQuery(f"Index {search.table}.{search.index} is not a vector index.")
+        _, found = self._index(search.table, search.index, "vector")
+        assert found is not None, "only the indexes every table has can be asked for without a table"
         return found
 
     def variable(self, name: str) -> str | None:
@@ -193,7 +233,7 @@ class Reading:
         row = self.documents.get(table.place, id)
         return None if row is None else Stored(id, table.name, row.creation_time, row.data)
 
-    def _index(self, table: str, index: str) -> tuple[TableInfo | None, IndexInfo | None]:
+    def _index(self, table: str, index: str, kind: IndexKind = "ordered") -> tuple[TableInfo | None, IndexInfo | None]:
         info = self.table(table)
         if info is None:
             if index in (BY_ID, BY_CREATION_TIME):
@@ -205,6 +245,8 @@ class Reading:
             if found is None:
                 raise InvalidQuery(f"Index {table}.{index} not found.")
             raise IndexNotReady(f"Index {table}.{index} is currently backfilling and not available to query yet.")
+        if found.kind != kind:
+            raise InvalidQuery(f"Index {table}.{index} is of kind `{found.kind}` and cannot be read as `{kind}`.")
         return info, found
 
 

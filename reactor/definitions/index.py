@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reactor.definitions.mismatch import did_you_mean
-from reactor.errors import InvalidQuery
+from reactor.errors import DefinitionError, InvalidQuery
 from reactor.values.order import Undefined
 from reactor.values.value import Value
 
@@ -161,6 +161,8 @@ class TextSearch(Generic[T_co]):
         definition: TableDefinition = self.table.__definition__
         if definition.name is None:
             raise InvalidQuery(f"{self.table.__name__} is a mixin, not a table: query one of its tables.")
+        if not isinstance(text, str):
+            raise InvalidQuery(f"{what} looks for a text, not {text!r}.")
         values: dict[str, Value | Undefined] = {}
         for name, value in filters.items():
             if name not in self.index.filters:
@@ -176,6 +178,9 @@ class SearchIndex:
     __slots__ = ("field", "filters", "name")
 
     def __init__(self, field: str, /, *, filters: tuple[str, ...] = ()) -> None:
+        given: object = filters
+        if isinstance(given, str):  # a tuple of its letters otherwise
+            raise DefinitionError(f"SearchIndex({field!r}): write filters=({filters!r},), a tuple of field names.")
         self.field, self.filters = field, tuple(filters)
         self.name = ""  # set once, by __set_name__
 

@@ -36,6 +36,7 @@ _MOST_INDEX_FIELDS = 16
 _MOST_VECTOR_INDEXES = 4  # of a table, as in Convex
 _LEAST_DIMENSIONS, _MOST_DIMENSIONS = 2, 4096  # reference §4.13
 _INDEX_KINDS = (Index, SearchIndex, VectorIndex)
+_MOST_SEARCH_INDEXES = 4
 _SYSTEM_TABLES = ("_scheduled_functions", "_storage")
 
 _attributes: Any = BaseModel.__dict__["__dict__"]  # the slot under the property `Table.__dict__`
@@ -120,7 +121,17 @@ def _check_indexes(cls: type[Table], indexes: dict[str, Index], search_indexes: 
     for name, index in indexes.items():
         _check_index(cls, name, index.fields)
     for name, search in search_indexes.items():
-        _check_index(cls, name, (search.field, *search.filters))
+        _check_index(cls, name, (search.field,))
+        if len(search.filters) > _MOST_INDEX_FIELDS:
+            raise DefinitionError(
+                f"{cls.__name__}.{name} has {len(search.filters)} filters; a search index has at most {_MOST_INDEX_FIELDS}."
+            )
+        _check_index(cls, name, search.filters)
+    if len(search_indexes) > _MOST_SEARCH_INDEXES:
+        raise DefinitionError(
+            f"{cls.__name__} has {len(search_indexes)} search indexes ({', '.join(search_indexes)}); "
+            f"a table has at most {_MOST_SEARCH_INDEXES}."
+        )
 
 
 def _check_vector_indexes(cls: type[Table], indexes: dict[str, VectorIndex]) -> None:

@@ -22,7 +22,19 @@ from reactor.definitions.wire_schema import Names
 from reactor.errors import DefinitionError, DeveloperError, ReturnsValidationError, SchemaViolation
 from reactor.values.names import wire_name
 from reactor.values.order import UNDEFINED, Undefined
-from reactor.values.validator import ArrayV, NullV, NumberV, ObjectV, TableOfId, UnionV, Validator
+from reactor.values.validator import (
+    AnyV,
+    ArrayV,
+    LiteralV,
+    NullV,
+    NumberV,
+    ObjectV,
+    StringV,
+    TableOfId,
+    UnionV,
+    Validator,
+    render_validator,
+)
 from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
@@ -131,6 +143,13 @@ class TableDefinition:
     def prepare(self) -> None:
         """Compile now. DefinitionError for a field that cannot be stored, with the path to it."""
         self._compiled = compile_table(self.cls, self.name, self.names, self._nested_paths())
+        for name, search in self.declared_search_indexes.items():
+            validator = self._form.columns[search.field].form.validator
+            if not _may_be_text(validator):
+                raise DefinitionError(
+                    f"{self.cls.__name__}.{name}: `{search.field}` is no text but {render_validator(validator)}. "
+                    "A search index is over a field of type `str`."
+                )
         for name, index in self.declared_vector_indexes.items():
             if not _holds_numbers(self._compiled.columns[index.field].form.validator):
                 raise DefinitionError(
@@ -305,6 +324,18 @@ class TableDefinition:
             return shape.to_value(value, table_of_id)
         except SchemaViolation as violation:
             raise error(f"{what}: {violation}") from None
+
+
+def _may_be_text(validator: Validator) -> bool:
+    match validator:
+        case StringV() | AnyV():
+            return True
+        case LiteralV(value):
+            return isinstance(value, str)
+        case UnionV(members):
+            return any(map(_may_be_text, members))
+        case _:
+            return False
 
 
 def fill_document(document: Any, attributes: dict[str, Any], fields_set: set[str]) -> None:

@@ -21,12 +21,11 @@ from reactor.definitions.vector import Nearest
 from reactor.errors import (
     DocumentNotFound,
     ForbiddenHere,
-    IndexNotReady,
     InvalidId,
     InvalidQuery,
     SchemaViolation,
 )
-from reactor.execution.document_query import DocumentQuery, Load, Source
+from reactor.execution.document_query import DocumentQuery, Load, SearchSource, Source
 from reactor.execution.neighbours import Neighbours
 from reactor.execution.scope import Scope
 from reactor.values.order import Undefined
@@ -66,9 +65,11 @@ class DatabaseReader:
             _check_readable(source)
             return DocumentQuery(scope, Source(source), _load_dict)
         if isinstance(source, Search):
-            raise IndexNotReady(
-                f"Index {source.table_name}.{source.index_name}: text search is not available yet. "
-                "Query another index and filter."
+            definition = self._known(source.table)
+            return DocumentQuery(
+                scope,
+                SearchSource(source.table_name, source.index_name, source.text, source.filters),
+                definition.load,
             )
         if isinstance(source, Nearest):
             return Neighbours(scope, source, self._known(source.table).load)

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 from reactor.footprint.fact import unpack
-from reactor.footprint.predicate import Anchor, Predicate
+from reactor.footprint.predicate import Predicate
 
 Owner = TypeVar("Owner", bound=Hashable)
 
@@ -23,11 +23,12 @@ _Values = tuple[bytes, ...]
 class _Shelf(Generic[Owner]):
     """The predicates of one index that ask for the same values in the same filter fields."""
 
-    __slots__ = ("anchored", "lengths", "owners", "unanchored")
+    __slots__ = ("beginnings", "lengths", "owners", "unanchored", "words")
 
     def __init__(self) -> None:
         self.owners: dict[Predicate, set[Owner]] = {}
-        self.anchored: dict[Anchor, dict[Predicate, None]] = {}
+        self.words: dict[bytes, dict[Predicate, None]] = {}  # anchors that are words
+        self.beginnings: dict[bytes, dict[Predicate, None]] = {}  # anchors that are prefixes
         self.unanchored: dict[Predicate, None] = {}
         self.lengths: dict[int, int] = {}  # length of a prefix → prefixes of that length filed
 
@@ -40,9 +41,10 @@ class _Shelf(Generic[Owner]):
         if not predicate.anchors:
             self.unanchored[predicate] = None
         for anchor in predicate.anchors:
-            filed = self.anchored.get(anchor)
+            anchored = self.beginnings if anchor.is_prefix else self.words
+            filed = anchored.get(anchor.word)
             if filed is None:
-                filed = self.anchored[anchor] = {}
+                filed = anchored[anchor.word] = {}
                 if anchor.is_prefix:
                     self.lengths[len(anchor.word)] = self.lengths.get(len(anchor.word), 0) + 1
             filed[predicate] = None
@@ -55,10 +57,11 @@ class _Shelf(Generic[Owner]):
         del self.owners[predicate]
         self.unanchored.pop(predicate, None)
         for anchor in set(predicate.anchors):
-            filed = self.anchored[anchor]
+            anchored = self.beginnings if anchor.is_prefix else self.words
+            filed = anchored[anchor.word]
             del filed[predicate]
             if not filed:
-                del self.anchored[anchor]
+                del anchored[anchor.word]
                 if anchor.is_prefix:
                     self.lengths[len(anchor.word)] -= 1
                     if not self.lengths[len(anchor.word)]:
@@ -67,17 +70,14 @@ class _Shelf(Generic[Owner]):
     def candidates(self, held: bytes) -> Iterator[Predicate]:
         """Predicates worth asking; one may come more than once."""
         yield from self.unanchored
-        if not self.anchored:
+        if not self.words and not self.beginnings:
             return
-        for word in set(held.split()):
-            filed = self.anchored.get(Anchor(word, False))
-            if filed is not None:
-                yield from filed
-            for length in self.lengths:
-                if length <= len(word):
-                    filed = self.anchored.get(Anchor(word[:length], True))
-                    if filed is not None:
-                        yield from filed
+        present = set(held.split())
+        for word in self.words.keys() & present:
+            yield from self.words[word]
+        for length in self.lengths:
+            for beginning in self.beginnings.keys() & {word[:length] for word in present}:
+                yield from self.beginnings[beginning]
 
 
 class PredicateMap(Generic[Owner]):

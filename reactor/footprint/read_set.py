@@ -52,7 +52,7 @@ class ReadSet:
         ranges: dict[int, RangeSet] = {}
         predicates: dict[int, tuple[Predicate, ...]] = {}
         for index, reads in wire.items():
-            if isinstance(reads[0], bytes):
+            if reads and isinstance(reads[0], bytes):
                 predicates[index] = tuple(unpack_predicate(each, PREDICATES) for each in reads)  # type: ignore[arg-type]
             else:
                 ranges[index] = tuple(map(KeyRange._make, reads))

@@ -175,7 +175,7 @@ def _described(text: str) -> dict[str, Any]:
 def _make_room(db: sqlite_utils.Database, place: str) -> None:
     """A view under a user's name may look like one of our names; it gives way."""
     for view in db.view_names():
-        if view.lower() == place:
+        if view.lower() in (place, f"{place}_fts"):
             db.view(view).drop()
 
 

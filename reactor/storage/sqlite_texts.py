@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import sqlite_utils
 
+from reactor.errors import StorageError
 from reactor.footprint.fact import unpack
 from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.storage import FactRow, TextRow
@@ -21,11 +22,12 @@ from reactor.storage.storage import FactRow, TextRow
 # ruff: noqa: S608 -- places are made by sqlite_schema.slug; SQL cannot bind names
 
 _STEPS_PER_MS = 1024  # of a creation time: what two documents of one transaction differ by
+_FARTHEST = 1 << 62  # a number SQLite can hold, whatever creation time an import brings
 
 
 class _Sql(NamedTuple):
     find: str
-    taken: str
+    last: str
     add: str
     post: str
     drop: str
@@ -37,7 +39,7 @@ class _Sql(NamedTuple):
     def of(cls, place: str) -> _Sql:
         return cls(
             f'SELECT number, filters, words FROM "{place}" WHERE id = ?',
-            f'SELECT 1 FROM "{place}" WHERE number = ?',
+            f'SELECT max(number) FROM "{place}" WHERE number >= ? AND number < ?',
             f'INSERT INTO "{place}" (number, id, created, filters, words) VALUES (?, ?, ?, ?, ?)',
             f'INSERT INTO "{place}_fts" (rowid, filters, words) VALUES (?, ?, ?)',
             f'DELETE FROM "{place}" WHERE number = ?',
@@ -57,6 +59,10 @@ class SqliteTexts:
         self._sql: dict[str, _Sql] = {}  # by place; never shrinks
 
     def create(self, db: sqlite_utils.Database, place: str) -> None:
+        if not self._rows("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'"):
+            raise StorageError(
+                "This Python's SQLite is built without FTS5, which search indexes need. Use another build."
+            )
         db.execute(
             f'CREATE TABLE "{place}" (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created REAL NOT NULL, '
             "filters TEXT NOT NULL, words TEXT NOT NULL)"
@@ -64,7 +70,7 @@ class SqliteTexts:
         # columnsize=0: lengths are only for FTS5's own ranking. Words come ready made: `ascii` just splits at spaces.
         db.execute(
             f'CREATE VIRTUAL TABLE "{place}_fts" USING fts5(filters, words, content="{place}", content_rowid=number, '
-            "columnsize=0, tokenize=ascii)"
+            "columnsize=0, prefix='1 2', tokenize=ascii)"
         )
 
     def drop(self, db: sqlite_utils.Database, place: str) -> None:
@@ -105,10 +111,13 @@ class SqliteTexts:
         self._run(sql.post, (number, filters, text))
 
     def _free(self, sql: _Sql, creation_time: float) -> int:
-        number = int(creation_time * _STEPS_PER_MS)
-        while self._rows(sql.taken, (number,)):  # documents that were imported may have one creation time
-            number += 1
-        return number
+        number = max(-_FARTHEST, min(int(creation_time * _STEPS_PER_MS), _FARTHEST))
+        reach = 1
+        while True:
+            ((last,),) = self._rows(sql.last, (number, number + reach))
+            if last is None:
+                return number
+            number, reach = last + 1, _STEPS_PER_MS  # documents that were imported may have one creation time
 
     def _of(self, place: str) -> _Sql:
         sql = self._sql.get(place)

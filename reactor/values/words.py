@@ -15,11 +15,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 
 MAX_WORD = 32  # bytes
 MAX_TERMS = 16  # of one search; further ones are left out
+MAX_RUN = 32  # characters of a term that is a run of a script without spaces; further ones are left out
+
+_KEPT, _KEPT_SIZE = 64, 4096  # a document is most often changed in another field: its text was cut just before
 
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _ACCENTS = dict.fromkeys(range(768, 880))
@@ -42,10 +45,20 @@ _UNSPACED = (
 
 def words_of(text: str) -> bytes:
     """All words in order, a space before and after each; b"" when there is none. UTF-8, of letters and digits only."""
+    return _kept_words(text) if len(text) <= _KEPT_SIZE else _words(text)
+
+
+def _words(text: str) -> bytes:
     found: list[str] = []
-    for run, is_unspaced in _runs(text):
-        found += _pairs(run) if is_unspaced else (run,)
+    if text.isascii():  # what _runs gives, several times as quick: this is a good part of what an insert costs
+        found = [word for word in _ASCII_WORD.findall(text.lower()) if len(word) <= MAX_WORD]
+    else:
+        for run, is_unspaced in _runs(text):
+            found += _pairs(run) if is_unspaced else (run,)
     return f" {' '.join(found)} ".encode() if found else b""
+
+
+_kept_words = lru_cache(_KEPT)(_words)
 
 
 def terms_of(text: str) -> tuple[bytes, ...]:
@@ -60,7 +73,7 @@ def terms_of(text: str) -> tuple[bytes, ...]:
         is_last = at + 1 == len(runs)
         if is_unspaced and len(run) > 1:
             # The pairs without the last character alone, which in a longer text need not stand alone.
-            term, is_prefix = " ".join(_pairs(run)[:-1]), False
+            term, is_prefix = " ".join(_pairs(run[:MAX_RUN])[:-1]), False
         else:
             term, is_prefix = run, is_last or is_unspaced
         terms[f" {term}{'' if is_prefix else ' '}".encode()] = None

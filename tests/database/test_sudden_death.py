@@ -17,10 +17,12 @@ from reactor.database.database import Database
 from .conftest import Open
 from .doomed_writer import CALLS
 from .stories import insert, read
+from .texts import assert_text_indexes_are_whole
 
 PLACES = [
     ("SAVEPOINT call_0", False),
     ("RELEASE call_0", False),
+    ("inside the text index", False),
     ("INSERT INTO _log VALUES (?, ?, ?, ?, ?, ?)", False),
     ("before commit", False),
     ("COMMIT", False),
@@ -60,6 +62,7 @@ def assert_whole_batches(db: Database, path: Path, last: int) -> None:
     batch = db.begin()
     assert [n for n in range(100) if batch.recorded_request("session", n)] == list(answered)
     batch.abandon()
+    assert assert_text_indexes_are_whole(path) == 1
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as tool:
         assert tool.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     tool.close()

@@ -135,3 +135,12 @@ def test_a_commit_tells_the_facts_of_documents_before_and_after(searched: Databa
     assert len(counted.keys[index]) == 1
     (gone,) = write(db, lambda t: t.delete(note)).commits
     assert met("blue", gone)
+
+
+def test_documents_imported_with_one_creation_time_are_indexed_one_by_one(searched: Database, path: Path) -> None:
+    def load(t: Transaction) -> None:
+        for n in range(3000):
+            t.insert("notes", {"text": f"note {n}"}, creation_time=5.0)
+
+    write(searched, load)
+    assert assert_text_indexes_are_whole(path) == 1

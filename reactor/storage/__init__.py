@@ -3,5 +3,3 @@
 The port is `storage.py`; `sqlite.py` is the implementation every project starts with. This room stores bytes and scans
 ranges; it knows no schema, no user and no function, and it never decides when a batch begins or ends.
 """
-
-from reactor.storage import lean_import  # noqa: F401  # before any module here imports sqlite-utils

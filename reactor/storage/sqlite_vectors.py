@@ -12,15 +12,16 @@ again. Nothing else needs undoing, and no process tells another anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
-import sqlite_utils
+from typing import TYPE_CHECKING, NamedTuple
 
 from reactor.footprint.vector_predicate import Either
 from reactor.limits import DEFAULT_LIMITS
 from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.storage import FactRow, VectorHit
 from reactor.storage.vector_matrix import VectorMatrix, VectorRow
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 # ruff: noqa: S608 -- places are made by sqlite_schema.slug; SQL cannot bind names
 

@@ -27,6 +27,7 @@ from reactor.definitions.page import Page, PaginationOpts
 from reactor.definitions.system_tables import ScheduledFunction, StoredFile
 from reactor.definitions.table import Table
 from reactor.definitions.unset import UNSET, Unset
+from reactor.definitions.vector import Scored, VectorIndex, VectorMatch, any_of
 from reactor.errors import AppError, WebhookError
 from reactor.values.value import Int64
 
@@ -52,6 +53,7 @@ __all__ = [
     "Request",
     "Response",
     "ScheduledFunction",
+    "Scored",
     "SearchIndex",
     "StoredFile",
     "StreamingResponse",
@@ -59,9 +61,12 @@ __all__ = [
     "Table",
     "Unset",
     "UserIdentity",
+    "VectorIndex",
+    "VectorMatch",
     "Webhook",
     "WebhookError",
     "action",
+    "any_of",
     "internal_action",
     "internal_mutation",
     "internal_query",

@@ -28,6 +28,7 @@ class Limits:
     documents_read: int = 32_000
     bytes_read: int = 16 << 20
     index_ranges: int = 4096
+    vector_results: int = 256  # of one search for the nearest (reference §4.13)
     search_candidates: int = 1024  # documents a text search examines, and so the most it can give
     search_filters: int = 8  # conditions of one text search
     documents_written: int = 16_000
@@ -110,6 +111,7 @@ class Limits:
     mutation_file_bytes: int = 16 << 20  # one mutation may store and get: the writer waits for the disk meanwhile
 
     # memory of what happened
+    vector_memory: int = 1 << 30  # vectors one process keeps in memory; a larger index is read again by every search
     write_log_bytes: int = 64 << 20
     write_log_age: float = 300.0
     log_retention: float = 3600.0 * 24  # durable commit log

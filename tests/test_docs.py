@@ -111,6 +111,25 @@ def test_the_guides_python_type_checks(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+def test_the_guide_to_vectors_does_what_it_says_and_type_checks(tmp_path: Path) -> None:
+    root = write_out(snippets((ROOT / "docs" / "vectors.md").read_text(), "python"), tmp_path)
+    with TestBackend(root) as backend:
+        cat = backend.mutation("photos:add", {"owner": "ann", "caption": "cat", "embedding": [1, 0.1, 0]})
+        backend.mutation("photos:add", {"owner": "bob", "caption": "secret", "embedding": [1, 0, 0]})
+        shown = {"owner": "bob", "caption": "lion", "embedding": [1, 0.5, 0], "public": True}
+        lion = backend.mutation("photos:add", shown)
+        alike = backend.query("photos:likeThis", {"photoId": cat, "me": "ann"})
+        assert [photo["_id"] for photo in alike] == [cat, lion]
+        (best, *_) = backend.query("photos:near", {"embedding": [1, 0.5, 0]})
+        assert (best["document"]["_id"], round(best["score"], 6)) == (lion, 1)
+        found = backend.action("photo_actions:search", {"text": "cats", "owners": ["ann", "eve"]})
+        assert [match["_id"] for match in found] == [cat]
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file="]
+    command += ["--explicit-package-bases", "schema.py", "functions"]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_readmes_python_type_checks(tmp_path: Path) -> None:
     root = taste(tmp_path)
     command = [

@@ -15,6 +15,7 @@ from reactor.storage.storage import IndexKind, IndexRow, IndexState, Structure, 
 from reactor.values.field_path import get_field
 from reactor.values.order import order_key
 from reactor.values.value import Value
+from reactor.values.vector import unit_vector
 from reactor.values.words import words_of
 
 SYSTEM_INDEX = 0  # holds no documents: keys of things that are read and changed all the same
@@ -71,7 +72,10 @@ class IndexInfo:
     def fact_of(self, document: dict[str, Value]) -> bytes | None:
         """What an index that is searched holds of the document; None when it has nothing to be found by."""
         value = get_field(document, self.fields[0])
-        held = words_of(value) if self.kind == "search" and isinstance(value, str) else b""
+        if self.kind == "vector":
+            held = unit_vector(value, self.dimensions)
+        else:
+            held = words_of(value) if isinstance(value, str) else b""
         return pack_fact([get_field(document, path) for path in self.filters], held) if held else None
 
 

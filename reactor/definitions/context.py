@@ -14,6 +14,7 @@ from reactor.definitions.index import IndexRange, Search
 from reactor.definitions.page import Page, PaginationOpts
 from reactor.definitions.system_tables import ScheduledFunction
 from reactor.definitions.table import Table
+from reactor.definitions.vector import Nearest, Scored, VectorMatch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,6 +66,22 @@ class Query(Hits[Item], Protocol[Item]):
         ...
 
 
+class Neighbours(Protocol[Item]):
+    """Documents nearest to a vector, the nearest first. Nothing is read before some are taken."""
+
+    def take(self, count: int, /) -> list[Item]:
+        """The nearest `count`, at most 256, or all when there are fewer."""
+        ...
+
+    def first(self) -> Item | None:
+        """The nearest one, None when there is none."""
+        ...
+
+    def with_scores(self) -> Neighbours[Scored[Item]]:
+        """The same documents, each with its score."""
+        ...
+
+
 class DatabaseReader(Protocol):
     """`ctx.db` of a query: all that is read is remembered, and a change of it runs the query again."""
 
@@ -77,9 +94,11 @@ class DatabaseReader(Protocol):
     @overload
     def query(self, source: Search[T], /) -> Hits[T]: ...
     @overload
+    def query(self, source: Nearest[T], /) -> Neighbours[T]: ...
+    @overload
     def query(self, source: str, /) -> Query[Document]: ...
     def query(self, source: Any, /) -> Any:
-        """The documents of a table, of a range of an index, of a search, or of a table by its name."""
+        """The documents of a table, of a range of an index, of a search, near a vector, or of a table by its name."""
         ...
 
     @overload
@@ -262,6 +281,10 @@ class ActionCtx(_Ctx, Protocol):
         """Call another action."""
         ...
 
+    async def vector_search(self, search: Nearest[T], /, *, limit: int = 10) -> list[VectorMatch[T]]:
+        """The nearest documents of the newest data, the nearest first: their ids and scores. At most 256."""
+        ...
+
 
 class SyncActionCtx(_Ctx, Protocol):
     """What a plain `def` action is given: the same, blocking."""
@@ -286,4 +309,8 @@ class SyncActionCtx(_Ctx, Protocol):
 
     def run_action(self, fn: AnyAction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call another action."""
+        ...
+
+    def vector_search(self, search: Nearest[T], /, *, limit: int = 10) -> list[VectorMatch[T]]:
+        """The nearest documents of the newest data, the nearest first: their ids and scores. At most 256."""
         ...

@@ -15,9 +15,11 @@ from reactor.clock import Clock
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.id import Id
 from reactor.definitions.kinds import Kind
-from reactor.errors import LimitExceeded, WrongFunctionKind
+from reactor.definitions.vector import Nearest, VectorMatch
+from reactor.errors import InvalidQuery, LimitExceeded, WrongFunctionKind
 from reactor.execution.context import Auth, check_depth, environment_of, moment
 from reactor.execution.frames import Call, Outcome
+from reactor.execution.neighbours import search_of
 from reactor.execution.outcome import error_of
 from reactor.execution.run import Run
 from reactor.execution.scheduling import JobRequest, Origin, request_after, request_at
@@ -27,6 +29,8 @@ from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
+
+MATCHES = 10  # of a vector search that does not say how many (reference §4.13)
 
 Bridge = Callable[[Call], Awaitable[Outcome]]
 """Has one nested call run wherever it belongs, and gives its outcome. The call's id is 0: the server gives one."""
@@ -59,6 +63,18 @@ class Errand:
             )
         data = await self._ask(kind, definition.path, definition.encode_args(args, kwargs))
         return definition.decode_result(data)
+
+    async def vector_search(self, nearest: Any, limit: Any) -> list[VectorMatch[Any]]:
+        """What is nearest in the newest data."""
+        if not isinstance(nearest, Nearest):
+            raise InvalidQuery(
+                f"`ctx.vector_search` takes what to look for, not {nearest!r}. "
+                "For example ctx.vector_search(Image.by_embedding.nearest(vector), limit=5)."
+            )
+        search = search_of(nearest, limit, "limit")
+        search.check(self.limits)
+        data: Any = decode(await self._ask("query", "_system/vectors:nearest", search.to_value()))
+        return [VectorMatch(Id(found), score) for found, score in data]
 
     async def schedule_after(self, delay: Any, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Id[Any]:
         """Write a job due so many seconds from now."""
@@ -168,6 +184,10 @@ class ActionContext(_ActionBase):
         """Call another action."""
         return await self._errand.call("action", fn, args, kwargs)
 
+    async def vector_search(self, search: Any, /, *, limit: int = MATCHES) -> Any:
+        """The nearest documents of the newest data: their ids and scores."""
+        return await self._errand.vector_search(search, limit)
+
 
 class AwaitedScheduler:
     """`ctx.scheduler` of an `async def` action."""
@@ -220,6 +240,10 @@ class SyncActionContext(_ActionBase):
     def run_action(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call another action."""
         return _wait(self._loop, self._errand.call("action", fn, args, kwargs))
+
+    def vector_search(self, search: Any, /, *, limit: int = MATCHES) -> Any:
+        """The nearest documents of the newest data: their ids and scores."""
+        return _wait(self._loop, self._errand.vector_search(search, limit))
 
 
 class BlockingScheduler:

@@ -18,6 +18,7 @@ from reactor.database.catalog import SYSTEM_INDEX
 from reactor.database.environment import VariableChange, is_variable_name, update_variables
 from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
+from reactor.database.vector_search import VectorSearch
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
 from reactor.execution.cron_rows import CRONS, start_crons
 from reactor.execution.file_rows import (
@@ -227,6 +228,11 @@ def _advance(transaction: Transaction, args: Arguments, _now_ms: float) -> Value
     return None
 
 
+def _nearest(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """An action looks for what is near a vector: ids and scores."""
+    return [[hit.id, hit.score] for hit in reading.nearest(VectorSearch.from_value(args))]
+
+
 def _variables(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
     """All environment variables, for an action that begins."""
     return {name: row.value for name, row in reading.variables().items()}
@@ -270,6 +276,7 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/crons:next": SystemQuery(_next_cron),
     "_system/crons:start": SystemMutation(_start_crons),
     "_system/head:advance": SystemMutation(_advance),
+    "_system/vectors:nearest": SystemQuery(_nearest),
     VARIABLES: SystemQuery(_variables),
     UPDATE_VARIABLES: SystemMutation(_update_variables),
     "_system/cli/queryEnvironmentVariables": SystemQuery(_list_variables),

@@ -54,6 +54,11 @@ def negative(ctx: MutationCtx, qctx: QueryCtx, actx: ActionCtx, uid: Id[User], i
     ctx.db.replace(uid, Image.model_construct())  # N26 replaced by another table's document
     y: Page[User] = jobs.gallery(ctx, PaginationOpts(num_items=1, cursor=None))  # N27
     uid2: Id[User] = iid  # N28
+    ctx.db.query(Image.by_embedding.nearest("text"))  # N56 no vector
+    ctx.db.query(Image.by_embedding.nearest([1.0])).order("desc")  # N57 the nearest come first
+    ctx.db.query(Image.by_embedding)  # N58 nearest to what?
+    ctx.vector_search(Image.by_embedding.nearest([1.0]))  # N59 for actions
+    Image.by_embedding.close_to([1.0])  # N60
     print(x, y, uid2)
 
 

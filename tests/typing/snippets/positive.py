@@ -20,8 +20,11 @@ from reactor import (
     PaginationOpts,
     QueryCtx,
     ScheduledFunction,
+    Scored,
     StoredFile,
     SyncActionCtx,
+    VectorMatch,
+    any_of,
 )
 
 
@@ -92,6 +95,21 @@ async def filing(ctx: MutationCtx, act: ActionCtx, sync: SyncActionCtx, file: Id
 def filing_from_disk(ctx: SyncActionCtx) -> None:
     with open("picture.png", "rb") as picture:
         assert_type(ctx.storage.store(picture), Id[StoredFile])
+
+
+def near(ctx: MutationCtx, vector: list[float], user_id: Id[User]) -> None:
+    mine_or_shown = Image.by_embedding.nearest(vector, user_id=user_id).or_(is_public=True)
+    assert_type(ctx.db.query(Image.by_embedding.nearest(vector)).take(10), list[Image])
+    assert_type(ctx.db.query(mine_or_shown).first(), Image | None)
+    assert_type(ctx.db.query(mine_or_shown).with_scores().take(5), list[Scored[Image]])
+    assert_type(ctx.db.query(mine_or_shown).with_scores().take(5)[0].document.prompt, str)
+
+
+async def searching(ctx: ActionCtx, sync: SyncActionCtx, vector: list[float]) -> Id[Image]:
+    found = await ctx.vector_search(Image.by_embedding.nearest(vector, user_id=any_of("u1", "u2")), limit=5)
+    assert_type(found, list[VectorMatch[Image]])
+    assert_type(sync.vector_search(Image.by_embedding.nearest(vector))[0].score, float)
+    return found[0].id
 
 
 def mine(ctx: QueryCtx) -> IndexRange[Image]:

@@ -93,7 +93,6 @@ class SyncWorker:
 
     __slots__ = (
         "_actions",
-        "application",
         "_blocked",
         "_chunks",
         "_client",
@@ -106,6 +105,7 @@ class SyncWorker:
         "_sign_in",
         "_socket",
         "_watched",
+        "application",
         "closing",
         "said_at",
     )

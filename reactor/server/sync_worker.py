@@ -117,7 +117,7 @@ class SyncWorker:
         self.said_at = self._loop.time()  # set by _send
         self.application = application
         self._client = client
-        self._session = SyncSession()
+        self._session = SyncSession(application.limits.socket_queries)
         self._watched: dict[int, Watched] = {}  # follows Watch and Unwatch
         self._mutations = 0  # sent to the writer and not answered
         self._actions = 0  # running

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
-
-import sqlite_utils
+from typing import TYPE_CHECKING, NamedTuple
 
 from reactor.errors import StorageError
 from reactor.footprint.fact import unpack
 from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.storage import FactRow, TextRow
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 # ruff: noqa: S608 -- places are made by sqlite_schema.slug; SQL cannot bind names
 

@@ -1,7 +1,7 @@
 """Catalog: which tables and indexes there are, as of one moment. Immutable; a change makes another one.
 
-Reading the catalog is reading data: index 0 has a key for every table name and number, and one for the bundle, so that a
-query over a table that does not exist yet is invalidated when it comes to be.
+Reading the catalog is reading data: index 0 has a key for every table name and number, so that a
+query over a table that does not exist yet is invalidated when it comes to be. So is reading code: every part has a key.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from reactor.storage.storage import IndexKind, IndexRow, IndexState, Structure, 
 from reactor.values.field_path import get_field
 from reactor.values.order import order_key
 from reactor.values.value import Value
+from reactor.values.vector import unit_vector
 from reactor.values.words import words_of
 
 SYSTEM_INDEX = 0  # holds no documents: keys of things that are read and changed all the same
-BUNDLE_KEY = b"bundle"
+BUNDLE_KEY = b"bundle"  # met by every push
+WHICH_FUNCTIONS = ":functions"  # the part of the code that says which there are, and who may call them
 VARIABLE_NAMES_KEY = b"variables"  # which environment variables there are
 FIRST_USER_TABLE = 10_001
-SYSTEM_TABLES = {"_scheduled_functions": 9001, "_storage": 9002, "_crons": 9010, "_cron_runs": 9011}
+SYSTEM_TABLES = {"_scheduled_functions": 9001, "_storage": 9002, "_crons": 9010, "_cron_runs": 9011, "_blobs": 9012}
 READABLE_TABLES = frozenset({"_scheduled_functions", "_storage"})  # by user code; the others are the engine's own
 _JOB_INDEXES = {"by_state_due": ("state.kind", "scheduledTime"), "by_completed": ("completedTime",)}
 SYSTEM_INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
     "_scheduled_functions": _JOB_INDEXES,
     "_cron_runs": _JOB_INDEXES,
     "_crons": {"by_next": ("next",)},
+    "_blobs": {"by_file": ("file",), "by_key": ("key",), "by_state": ("state",)},
 }
 BY_ID = "by_id"
 BY_CREATION_TIME = "by_creation_time"
@@ -48,6 +51,11 @@ def variable_key(name: str) -> bytes:
     return b"variable:" + name.encode()
 
 
+def code_key(part: str) -> bytes:
+    """The key, in the system index, of what a part of the code does: a module of functions/, or WHICH_FUNCTIONS."""
+    return b"code:" + part.encode()
+
+
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
     """An index of a table. `fields` are wire paths; creation time and id follow them in every key."""
@@ -64,7 +72,10 @@ class IndexInfo:
     def fact_of(self, document: dict[str, Value]) -> bytes | None:
         """What an index that is searched holds of the document; None when it has nothing to be found by."""
         value = get_field(document, self.fields[0])
-        held = words_of(value) if self.kind == "search" and isinstance(value, str) else b""
+        if self.kind == "vector":
+            held = unit_vector(value, self.dimensions)
+        else:
+            held = words_of(value) if isinstance(value, str) else b""
         return pack_fact([get_field(document, path) for path in self.filters], held) if held else None
 
 

@@ -36,7 +36,8 @@ class Snapshot(Reading):
     def catalog(self) -> Catalog:
         return self._catalog
 
-    def _bundle(self) -> str:
+    @property
+    def bundle(self) -> str:
         return self.head.bundle
 
     @property
@@ -73,7 +74,8 @@ class _Call(Reading):
     def catalog(self) -> Catalog:
         return self._snapshot.catalog
 
-    def _bundle(self) -> str:
+    @property
+    def bundle(self) -> str:
         return self._snapshot.head.bundle
 
     @property

@@ -65,7 +65,8 @@ class Transaction(Reading):
     def catalog(self) -> Catalog:
         return self._batch.catalog
 
-    def _bundle(self) -> str:
+    @property
+    def bundle(self) -> str:
         return self._batch.bundle
 
     @property

@@ -55,6 +55,10 @@ def structures_of(schema: Schema) -> list[TableStructure]:
             {
                 search: IndexShape((field,), "search", filters)
                 for search, (field, filters) in table.search_indexes.items()
+            }
+            | {
+                vector: IndexShape((field,), "vector", filters, dimensions)
+                for vector, (field, dimensions, filters) in table.vector_indexes.items()
             },
         )
         for name, table in schema.tables.items()

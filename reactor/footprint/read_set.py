@@ -14,11 +14,12 @@ from reactor.footprint.key_range import KeyRange
 from reactor.footprint.predicate import Predicate, pack_predicate, unpack_predicate
 from reactor.footprint.range_set import RangeSet, contains_any, union
 from reactor.footprint.text_predicate import TextPredicate
+from reactor.footprint.vector_predicate import VectorPredicate
 
 Wire = dict[int, list[tuple[bytes, bytes | None] | bytes]]
 """Ranges as pairs of bytes, predicates as bytes."""
 
-PREDICATES: dict[int, type] = {each.KIND: each for each in (TextPredicate,)}
+PREDICATES: dict[int, type] = {each.KIND: each for each in (TextPredicate, VectorPredicate)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ _SYSTEM = (
 )
 _ADDED = (  # to the same format, by later releases
     "CREATE TABLE IF NOT EXISTS _environment (name TEXT PRIMARY KEY, value TEXT NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS _code (part TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID",
 )
 
 _VIEW_ID, _VIEW_TIME = "_id", "_creationTime"

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from reactor.errors import StorageError
 from reactor.footprint.key_range import KeyRange
+from reactor.footprint.vector_predicate import Either
 
 IndexState = Literal["backfilling", "ready", "dropped"]
 IndexKind = Literal["ordered", "search", "vector"]
@@ -176,6 +177,25 @@ class Texts(FactIndexes, Protocol):
         ...
 
 
+class VectorHit(NamedTuple):
+    """A document that was found. The score is the cosine."""
+
+    id: str
+    score: float
+
+
+class Vectors(FactIndexes, Protocol):
+    """Vector indexes. What they hold, and what is looked for, are unit vectors (values/vector.py)."""
+
+    def prepare(self, place: str, dimensions: int) -> None:
+        """Do now what a search would have to do first, and what later ones find done."""
+        ...
+
+    def nearest(self, place: str, dimensions: int, vector: bytes, either: Either, count: int) -> list[VectorHit]:
+        """The `count` nearest documents that pass, or all; by score, of equal ones the greatest id first."""
+        ...
+
+
 class Structure(Protocol):
     """Tables and indexes: which there are, and changing that, inside a batch."""
 
@@ -275,6 +295,16 @@ class Variables(Protocol):
     def remove(self, name: str) -> None: ...
 
 
+class Code(Protocol):
+    """Of each part of the code in force: the hash that changes with what it does (engine D6)."""
+
+    def parts(self) -> dict[str, str]: ...
+
+    def set(self, part: str, hash: str) -> None: ...
+
+    def remove(self, part: str) -> None: ...
+
+
 class Storage(Protocol):
     """An open database."""
 
@@ -283,6 +313,9 @@ class Storage(Protocol):
 
     @property
     def texts(self) -> Texts: ...
+
+    @property
+    def vectors(self) -> Vectors: ...
 
     @property
     def fact_indexes(self) -> Mapping[IndexKind, FactIndexes]:
@@ -303,6 +336,9 @@ class Storage(Protocol):
 
     @property
     def variables(self) -> Variables: ...
+
+    @property
+    def code(self) -> Code: ...
 
     @property
     def failure(self) -> BaseException | None:

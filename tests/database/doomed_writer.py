@@ -59,7 +59,7 @@ def main(path: str, place: str, doomed: int, delay: float) -> None:
                 fields: dict[str, Value] = {
                     "batch": current,
                     "call": call,
-                    "text": f"batch{current} 猫の写真 " * (10_000 if current == doomed else 2),
+                    "text": f"batch{current} 猫の写真 " * (3000 if current == doomed else 2),
                     "vector": [float(current), float(call)],
                 }
                 t.insert("notes", fields)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import codegen
+from codegen import Outputs
 from reactor.application import Application, Origins
 from reactor.cli.address_file import AddressFile
 from reactor.cli.environment import CHANGED_OFFLINE
@@ -46,7 +46,7 @@ class HostOptions:
     site_port_chosen: bool = False  # by the operator: serving without it will not do
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
-    types: bool = True  # write functions/_generated
+    outputs: Outputs | None = None  # what is generated with every push
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
 
 
@@ -145,9 +145,8 @@ class Host:
             self._terminal.say(f"made an admin key: {self._options.data / ADMIN_KEY}")
 
     def _generate(self, manifest: Manifest) -> list[str]:
-        if not (self._options.dev and self._options.types):
-            return []
-        return codegen.write(self._options.root / "functions" / "_generated", codegen.typescript.render(manifest))
+        outputs = self._options.outputs
+        return [] if outputs is None else outputs.write(manifest)
 
     async def _run(self, *beside: Awaitable[None]) -> None:
         """Serve a started application until told to stop, or until something beside it fails; then stop it."""

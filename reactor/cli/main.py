@@ -80,9 +80,12 @@ def dev(
 ) -> None:
     """Serve this project and push every save."""
     root = project_root()
-    limits = ProjectSettings.read(root).limits
+    settings = ProjectSettings.read(root)
     site = _site_port(site_port, port)
-    options = HostOptions(root, absolute(data), host, port, site, site_port is not None, limits, dev=True, types=types)
+    outputs = settings.outputs(root) if types else None
+    options = HostOptions(
+        root, absolute(data), host, port, site, site_port is not None, settings.limits, dev=True, outputs=outputs
+    )
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.WARNING)
     service = Host(options, terminal)
@@ -149,14 +152,23 @@ def run(
 
 @app.command("codegen")
 def write_types() -> None:
-    """Write functions/_generated without starting anything."""
+    """Write functions/_generated, and what else the project has generated, without starting anything."""
     root = project_root()
-    manifest = load_bundle(root).manifest
-    changed = codegen.write(root / "functions" / "_generated", codegen.typescript.render(manifest))
+    changed = ProjectSettings.read(root).outputs(root).write(load_bundle(root).manifest)
     terminal = Terminal(root)
     terminal.generated(changed)
     if not changed:
         terminal.say("functions/_generated is up to date")
+
+
+@app.command("openapi")
+def print_openapi() -> None:
+    """Print the OpenAPI description of the public functions and HTTP routes."""
+    root = project_root()
+    settings = ProjectSettings.read(root)
+    manifest = load_bundle(root).manifest
+    description = codegen.openapi.render(manifest, title=settings.title, version=settings.version)
+    print(codegen.openapi.to_text(description), end="")
 
 
 async def _call_here(

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codegen import Outputs
 from reactor.errors import DefinitionError
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 FILE_NAME = "pyproject.toml"
+_OF_THE_PROJECT = ("title", "version")  # said in [project]
 WIRE_NAMES = ("camelCase", "as_written")  # the loader in the process that imports the project applies it
 
 
@@ -24,6 +26,10 @@ class ProjectSettings:
     wire_names: str = "camelCase"
     limits: Limits = DEFAULT_LIMITS
     private_hosts: tuple[str, ...] = ()  # hosts of private networks that `reactor serve` may fetch from
+    python_client: str | None = None  # where to write the typed Python client
+    openapi: str | None = None  # where to write the OpenAPI description
+    title: str = "reactor"  # of the description: the project's name
+    version: str = "0"
 
     @classmethod
     def read(cls, root: Path) -> ProjectSettings:
@@ -35,12 +41,22 @@ class ProjectSettings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DefinitionError(f"{FILE_NAME} cannot be read: {error}") from None
         tool = tree.get("tool", {})
-        return cls.of(tool.get("reactor", {}) if isinstance(tool, dict) else {})
+        settings = cls.of(tool.get("reactor", {}) if isinstance(tool, dict) else {})
+        project = tree.get("project")
+        named = (
+            {key: str(project[key]) for key in ("name", "version") if key in project}
+            if isinstance(project, dict)
+            else {}
+        )
+        return dataclasses.replace(
+            settings, title=named.get("name", settings.title), version=named.get("version", settings.version)
+        )
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> ProjectSettings:
         """The settings of a parsed `[tool.reactor]`."""
-        _refuse_unknown("tool.reactor", table, (field.name for field in dataclasses.fields(cls)))
+        known = (field.name for field in dataclasses.fields(cls) if field.name not in _OF_THE_PROJECT)
+        _refuse_unknown("tool.reactor", table, known)
         wire_names = table.get("wire_names", cls().wire_names)
         if wire_names not in WIRE_NAMES:
             allowed = " or ".join(f'"{name}"' for name in WIRE_NAMES)
@@ -48,7 +64,33 @@ class ProjectSettings:
         hosts = table.get("private_hosts", [])
         if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
             raise DefinitionError(f"{FILE_NAME}: `tool.reactor.private_hosts` must be a list of hosts, not {hosts!r}.")
-        return cls(wire_names=wire_names, limits=_limits(table.get("limits", {})), private_hosts=tuple(hosts))
+        return cls(
+            wire_names=wire_names,
+            limits=_limits(table.get("limits", {})),
+            private_hosts=tuple(hosts),
+            python_client=_file("python_client", table.get("python_client"), ".py"),
+            openapi=_file("openapi", table.get("openapi"), ".json"),
+        )
+
+    def outputs(self, root: Path) -> Outputs:
+        """What is generated for the project in `root`."""
+        return Outputs(root, self.python_client, self.openapi, self.title, self.version)
+
+
+def _file(name: str, value: Any, suffix: str) -> str | None:
+    """A path below the project, or beside it; in functions/ it would be taken for a module of the project's."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.endswith(suffix) or Path(value).is_absolute():
+        raise DefinitionError(
+            f"{FILE_NAME}: `tool.reactor.{name}` must be the path of a {suffix} file, relative to the project, not "
+            f"{value!r}."
+        )
+    if Path(value).parts[0] == "functions":
+        raise DefinitionError(
+            f"{FILE_NAME}: `tool.reactor.{name}` must not lie in functions/, where reactor looks for your functions."
+        )
+    return value
 
 
 def _limits(table: Any) -> Limits:

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from reactor.errors import BadRequest
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.cors import Cors
+from reactor.server.description import description_routes
 from reactor.server.errors import error_response, refusal
 from reactor.server.http_api import HttpApi
 from reactor.server.http_routes import HttpRoutes
@@ -35,6 +36,7 @@ def assemble(
         routes=[
             *HttpApi(verbs, settings, limits).routes(),  # first: routes are tried in order
             *page_routes(verbs, settings),
+            *description_routes(verbs, settings),
             *_service_routes(settings),
             *OperatorApi(verbs, limits).routes(),
             Mount("/http", HttpRoutes(verbs, settings, limits)),

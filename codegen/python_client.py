@@ -51,7 +51,7 @@ def render(manifest: Manifest) -> str:
 
 def _names_of_the_runtime() -> set[str]:
     declared = {node.name for node in ast.parse(_RUNTIME).body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
-    return declared | {"UNSENT", "ConvexClient", "ConvexInt64", "QuerySubscription"}
+    return declared | {"UNSENT", "ConvexClient", "ConvexHttpClient", "ConvexInt64", "QuerySubscription"}
 
 
 def _imports(body: str) -> str:
@@ -69,7 +69,7 @@ def _imports(body: str) -> str:
         "\nfrom __future__ import annotations\n\nimport asyncio\nimport inspect\n"
         f"from collections.abc import {', '.join(abc)}\n"
         f"from typing import {', '.join(sorted(typing))}\n\n"
-        f"from convex import {', '.join(convex)}\n\n{page}"
+        f"from convex import {', '.join(convex)}\nfrom convex.http_client import ConvexHttpClient\n\n{page}"
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from convex import ConvexClient, QuerySubscription
+from convex.http_client import ConvexHttpClient
 
 # ── begin ──
 
@@ -99,7 +100,10 @@ class Subscription(Generic[_R]):
 
 
 class Client:
-    """Calls functions and waits: `client.query(users.get, user_id=…)`. `convex` is the untyped client below it."""
+    """Calls functions and waits: `client.query(users.get, user_id=…)`. `convex` is the untyped client below it.
+
+    While it waits, other threads of the process wait too: in a program that has some, use AsyncClient.
+    """
 
     def __init__(self, url: str) -> None:
         self.convex = ConvexClient(url)
@@ -132,33 +136,45 @@ class Client:
 
 
 class AsyncClient:
-    """The same for asyncio: `await client.query(users.get, user_id=…)`."""
+    """The same for asyncio: `await client.query(users.get, user_id=…)`.
+
+    Calls go over HTTP, because those of ConvexClient stop the whole process while they wait; subscriptions over its socket.
+    """
 
     def __init__(self, url: str) -> None:
-        self.convex = ConvexClient(url)
+        self.url = url
+        self.http = ConvexHttpClient(url)
+        self._token: str | None = None  # set by set_auth
+        self._socket: ConvexClient | None = None  # made by the first subscription
 
     async def query(self, fn: QueryRef[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """The result of a query. ConvexError for an AppError, Exception for others."""
-        result: _R = await asyncio.to_thread(self.convex.query, fn.path, fn.wire(*args, **kwargs))
+        result: _R = await asyncio.to_thread(self.http.query, fn.path, fn.wire(*args, **kwargs))
         return result
 
     async def mutation(self, fn: MutationRef[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """The result of a mutation; it is durable then."""
-        result: _R = await asyncio.to_thread(self.convex.mutation, fn.path, fn.wire(*args, **kwargs))
+        result: _R = await asyncio.to_thread(self.http.mutation, fn.path, fn.wire(*args, **kwargs))
         return result
 
     async def action(self, fn: ActionRef[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """The result of an action."""
-        result: _R = await asyncio.to_thread(self.convex.action, fn.path, fn.wire(*args, **kwargs))
+        result: _R = await asyncio.to_thread(self.http.action, fn.path, fn.wire(*args, **kwargs))
         return result
 
     def subscribe(self, fn: QueryRef[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Subscription[_R]:
         """The result of a query now and whenever it changes: `async for result in client.subscribe(…)`."""
-        return Subscription(self.convex.subscribe(fn.path, fn.wire(*args, **kwargs)))
+        if self._socket is None:
+            self._socket = ConvexClient(self.url)
+            if self._token is not None:
+                self._socket.set_auth(self._token)
+        return Subscription(self._socket.subscribe(fn.path, fn.wire(*args, **kwargs)))
 
     def set_auth(self, token: str | None) -> None:
         """Call as the user of this JWT from now on; as nobody with None."""
-        if token is None:
-            self.convex.clear_auth()
-        else:
-            self.convex.set_auth(token)
+        self._token = token
+        for client in (self.http, self._socket):
+            if client is not None and token is None:
+                client.clear_auth()
+            elif client is not None and token is not None:
+                client.set_auth(token)

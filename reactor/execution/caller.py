@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from reactor.database.transaction import Transaction
     from reactor.execution.bundle import Bundle
 
+R = TypeVar("R")
 _cpu = time.thread_time
 
 
@@ -57,14 +58,25 @@ class Ended(NamedTuple):
 class FunctionCaller:
     """Calls functions of one bundle, one at a time (actions: any number)."""
 
-    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_system")
+    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_notice", "_system")
 
-    def __init__(self, bundle: Bundle, limits: Limits, clock: Clock, *, guard: Guard | None = None) -> None:
-        """`guard` limits how long queries and mutations run; one that is not installed limits nothing."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        limits: Limits,
+        clock: Clock,
+        *,
+        guard: Guard | None = None,
+        notice: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """`guard` limits how long queries and mutations run; one that is not installed limits nothing. `notice` is told
+        the exceptions that calls end with, before they become a Failure.
+        """
         self._bundle = bundle
         self._limits = limits
         self._clock = clock
         self._guard = guard or Guard(limits)
+        self._notice = notice
         self._system = SystemCaller(clock, bundle.project)
 
     # ── queries ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,6 +157,21 @@ class FunctionCaller:
             cpu=cpu,
         )
 
+    def run_within(self, batch: Batch, call: Call, work: Callable[[MutationContext], R]) -> R:
+        """Call `work` as if it were a mutation, and give what it gives. For tests: what it raises is raised as it is."""
+        transaction = batch.transaction(call.path)
+        run = self._run(call, transaction.ts, Chance.unpredictable())
+        run.environment = Environment(Tracked(run, transaction, self._bundle.built_in))
+        token = run.enter()
+        try:
+            result = work(MutationContext(Scope(self._bundle, run, transaction, Pages())))
+        finally:
+            run.leave(token)
+        if run.fatal is not None:
+            raise run.fatal
+        transaction.release()
+        return result
+
     def _invoke_mutation(self, call: Call, run: Run, transaction: Transaction) -> bytes:
         definition = self._bundle.functions.find(call.path, "mutation", internal=call.internal)
         transaction.source = definition.path
@@ -165,7 +192,7 @@ class FunctionCaller:
             value = await perform(definition, errand, self._arguments(call.args))
             ended = Ended(self._checked_size(value), None)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
-            ended = Ended(None, failure_of(error, self._bundle.project))
+            ended = Ended(None, self._failure(error))
         finally:
             run.leave(token)
         return Outcome(call=call.id, value=ended.value, failure=ended.failure, log_lines=run.logs.lines)
@@ -180,7 +207,7 @@ class FunctionCaller:
             errand = Errand(self._bundle, self._clock, self._limits, run, bridge)
             await answer(self._bundle.routes, errand, request, client, self._limits)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
-            failure = failure_of(error, self._bundle.project)
+            failure = self._failure(error)
         finally:
             run.leave(token)
         value = b"null" if failure is None else None
@@ -240,7 +267,12 @@ class FunctionCaller:
             caught = caught if isinstance(caught, FunctionTimeout) else guard.timeout()
         else:
             caught = run.sticky or reading.usage.exceeded or caught
-        return Ended(value, None) if caught is None else Ended(None, failure_of(caught, self._bundle.project))
+        return Ended(value, None) if caught is None else Ended(None, self._failure(caught))
+
+    def _failure(self, error: BaseException) -> Failure:
+        if self._notice is not None:
+            self._notice(error)
+        return failure_of(error, self._bundle.project)
 
     def _invoke(self, definition: FunctionDefinition, context: QueryContext, scope: Scope, call: Call) -> bytes:
         keywords = definition.bind(self._arguments(call.args), scope.table_of_id)

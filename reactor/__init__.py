@@ -3,6 +3,8 @@
 Importing this opens nothing and starts nothing.
 """
 
+from typing import TYPE_CHECKING
+
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from reactor.auth.identity import UserIdentity
@@ -29,6 +31,11 @@ from reactor.definitions.table import Table
 from reactor.definitions.unset import UNSET, Unset
 from reactor.errors import AppError, WebhookError
 from reactor.values.value import Int64
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reactor.embedding import Embedded
 
 __all__ = [
     "UNSET",
@@ -61,6 +68,7 @@ __all__ = [
     "Webhook",
     "WebhookError",
     "action",
+    "asgi",
     "internal_action",
     "internal_mutation",
     "internal_query",
@@ -68,3 +76,20 @@ __all__ = [
     "query",
     "verify_webhook",
 ]
+
+
+def asgi(
+    project: "Path | str" = ".",
+    *,
+    data: "Path | str | None" = None,
+    dev: bool = False,
+    url: str = "http://127.0.0.1:8000",
+) -> "Embedded":
+    """A project as an ASGI application, to be mounted in another: see docs/asgi.md.
+
+    `project` has schema.py and functions/, `data` is the data folder (default: .reactor in the project). `dev` tells clients
+    what went wrong inside functions, and makes every save live. `url` is where clients find the mount.
+    """
+    from reactor.embedding import Embedded  # imports the server; `import reactor` must not
+
+    return Embedded(project, data=data, dev=dev, url=url)

@@ -3,7 +3,7 @@
 Importing this opens nothing and starts nothing.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -32,7 +32,7 @@ from reactor.definitions.unset import UNSET, Unset
 from reactor.errors import AppError, WebhookError
 from reactor.values.value import Int64
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
     from pathlib import Path
 
     from reactor.embedding import Embedded

@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 
 def refused_by_mypy(*files: str, folder: Path) -> list[tuple[str, int, str]]:
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary"]
-    environment = os.environ | {"MYPYPATH": str(REPOSITORY)}
+    environment = os.environ | {"MYPYPATH": f"{folder}{os.pathsep}{REPOSITORY}"}
     done = subprocess.run([*command, *files], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     found = re.findall(r"^(\S+?):(\d+): error: (.*)$", done.stdout, re.MULTILINE)

@@ -22,6 +22,7 @@ from tests.clients.node import node_executable, packages_folder
 from tests.support import Project, eventually, free_port
 from tests.type_checkers import refused_by_mypy, refused_by_pyright
 
+START_TIME = 60.0  # FastAPI, uvicorn and the project's processes, on a busy machine
 SCHEMA = """
     from reactor import Index, Table
 
@@ -165,7 +166,7 @@ class Uvicorn:
     def running(self) -> Iterator[subprocess.Popen[str]]:
         process = self.start()
         try:
-            if not eventually(self._answers, 30.0):
+            if not eventually(self._answers, START_TIME):
                 process.kill()
                 raise AssertionError(process.communicate()[0])
             yield process
@@ -233,7 +234,7 @@ def test_a_second_worker_is_refused_with_a_sentence(project: Project) -> None:
     server = Uvicorn(project)
     with server.running():
         second = Uvicorn(project).start()
-        said, _ = second.communicate(timeout=30)
+        said, _ = second.communicate(timeout=START_TIME)
         assert second.returncode != 0
         assert "Another server is using this database" in said
         assert "a second worker of this very application: run one" in said
@@ -266,7 +267,7 @@ def test_it_is_an_application_by_itself_too(project: Project) -> None:
 
 def test_code_that_does_not_load_stops_the_application(project: Project) -> None:
     project.write_function("broken", "from schema import Nothing")
-    said, _ = Uvicorn(project).start().communicate(timeout=30)
+    said, _ = Uvicorn(project).start().communicate(timeout=START_TIME)
     assert "cannot import name 'Nothing' from 'schema'" in said
     assert "Application startup failed" in said
 

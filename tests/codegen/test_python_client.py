@@ -63,6 +63,13 @@ def parts(note: Notes, every: api.NotesEveryResult) -> None:
     assert_type(every["big"], ConvexInt64)
     assert_type(every["bytes"], bytes)
     assert_type(every["byUser"], dict[UsersId, list[str | None]])
+    assert_type(every.get("perhaps"), str | None)
+    assert_type(every["grid"][0][0]["at"], dict[str, list[bytes]])
+    shape = every["shape"]
+    if shape["kind"] == "circle":
+        assert_type(shape["r"], float)
+    else:
+        assert_type(shape["side"], ConvexInt64)
 """
 MISUSE = """
 import api

@@ -36,8 +36,8 @@ _REFUSAL: Schema = {
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
-def render(manifest: Manifest, *, title: str, version: str = "0") -> dict[str, Any]:
-    """The description, ready for JSON. The same Manifest always gives the same one."""
+def render(manifest: Manifest, *, title: str, version: str = "0", server: str = "/") -> dict[str, Any]:
+    """The description, ready for JSON; `server` is what its paths are below. The same Manifest always gives the same one."""
     schemas = JsonSchemas({table.name: _name(table.python_name or table.name) for table in manifest.tables})
     documents = {
         schemas.tables[table.name]: _document(table.document, table.name, schemas) for table in manifest.tables
@@ -51,7 +51,7 @@ def render(manifest: Manifest, *, title: str, version: str = "0") -> dict[str, A
     whole: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": server}],
         "paths": paths,
         "components": components,
         "tags": [{"name": name} for name in sorted({_module(function) for function in public})],

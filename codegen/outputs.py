@@ -23,6 +23,11 @@ class Outputs:
     title: str = "reactor"
     version: str = "0"
 
+    @property
+    def sources(self) -> frozenset[Path]:
+        """Generated files that look like Python sources of the project's own."""
+        return frozenset() if self.python_client is None else frozenset({(self.root / self.python_client).resolve()})
+
     def render(self, manifest: Manifest) -> Mapping[Path, str]:
         """Path below the root → text."""
         files = {GENERATED / name: text for name, text in typescript.render(manifest).items()}

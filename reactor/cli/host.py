@@ -95,7 +95,8 @@ class Host:
     async def _develop(self) -> bool:
         """Serve and push every save, to the end; False when it has to be begun again."""
         options = self._options
-        async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
+        generated = options.outputs.sources if options.outputs is not None else frozenset[Path]()
+        async with contextlib.aclosing(Watcher(options.root, generated=generated).changes()) as changes:
             if not await self._start_when_it_loads(changes):
                 return False
             deployer = Deployer(

@@ -113,7 +113,7 @@ class Embedded(Calls):
     async def _follow_saves(self, application: Application) -> None:
         outputs = self._settings.outputs(self._root)
         outputs.write(application.manifest)
-        async with contextlib.aclosing(Watcher(self._root).changes()) as changes:
+        async with contextlib.aclosing(Watcher(self._root, generated=outputs.sources).changes()) as changes:
             deployer = Deployer(application.deploy, outputs.write, _report, running=application.manifest)
             await deployer.follow(changes)
 

@@ -20,18 +20,19 @@ from reactor.server.verbs import Verbs
 
 def description_routes(verbs: Verbs, settings: ServerSettings) -> list[BaseRoute]:
     """The one route."""
-    known: tuple[Manifest, str] | None = None  # the last manifest, and what was written of it
+    known: tuple[Manifest, str, str] | None = None  # the last manifest, where it was asked for, what was written of it
 
-    async def described(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         nonlocal known
         try:
             if not settings.dev and not (await caller_of(request, verbs)).admin:
                 raise Forbidden("BadDeployKey", "This needs the admin key of the server")
-            manifest = verbs.manifest
-            if known is None or known[0] is not manifest:
-                known = manifest, openapi.to_text(openapi.render(manifest, title=settings.instance_name))
-            return Response(known[1], media_type="application/json", headers={"Cache-Control": "no-cache"})
+            manifest, mount = verbs.manifest, request.scope.get("root_path", "") or "/"
+            if known is None or known[0] is not manifest or known[1] != mount:
+                described = openapi.render(manifest, title=settings.instance_name, server=mount)
+                known = manifest, mount, openapi.to_text(described)
+            return Response(known[2], media_type="application/json", headers={"Cache-Control": "no-cache"})
         except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
             return error_response(error)
 
-    return [Route("/api/openapi.json", described, methods=["GET"])]
+    return [Route("/api/openapi.json", answer, methods=["GET"])]

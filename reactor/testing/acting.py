@@ -89,7 +89,8 @@ class Acting:
 
         def ask() -> tuple[Any, Any]:
             outcome = backend.outcome("query", asked.path, asked.args, identity=asked.identity, internal=asked.internal)
-            return outcome, lambda: asked.decode(backend.result(outcome))
+            cause = backend.cause
+            return outcome, lambda: asked.decode(backend.result(outcome, cause))
 
         return LiveQuery(ask, backend.watchers)
 

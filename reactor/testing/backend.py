@@ -181,11 +181,16 @@ class TestBackend(Acting):
         self.result(outcome)
         return client.response
 
-    def result(self, outcome: Outcome) -> bytes:
-        """The encoded value; the error of a call that failed is raised."""
+    @property
+    def cause(self) -> BaseException | None:
+        """What the last call was ended by, if it failed."""
+        return self._cause
+
+    def result(self, outcome: Outcome, cause: BaseException | None = None) -> bytes:
+        """The encoded value; the error of a call that failed is raised. Its cause is the last call's if none is given."""
         __tracebackhide__ = True
         if outcome.failure is not None:
-            raise error_of(outcome.failure) from self._cause
+            raise error_of(outcome.failure) from (cause or self._cause)
         assert outcome.value is not None
         return outcome.value
 

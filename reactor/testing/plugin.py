@@ -6,7 +6,9 @@ The project is loaded before the first conftest.py, so that tests import the ver
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ if TYPE_CHECKING:  # imported when a project is found: pytest runs in many folde
     from reactor.testing.loaded import LoadedProject
 
 OFF = "off"
+_IMPORT = re.compile(r"^\s*(?:from|import) reactor\b", re.MULTILINE)
 _project = pytest.StashKey["LoadedProject"]()
 _trouble = pytest.StashKey[str]()
 
@@ -57,9 +60,9 @@ def _load(config: pytest.Config) -> None:
         config.stash[_trouble] = f"reactor_project is '{OFF}' in the settings of pytest."
         return
     root = (config.rootpath / chosen).resolve()
-    if not (root / "schema.py").is_file() and not (root / "functions").is_dir():
+    if not chosen and not _is_ours(root):
         config.stash[_trouble] = (
-            f"There is neither a schema.py nor a folder functions/ in {root}. Say where they are, relative to "
+            f"There is neither a schema.py nor a folder functions/ that imports reactor in {root}. Say where they are, relative to "
             f'{config.rootpath}: `reactor_project = "path/to/project"` in [tool.pytest.ini_options] of pyproject.toml.'
         )
         return
@@ -72,6 +75,12 @@ def _load(config: pytest.Config) -> None:
         config.stash[_trouble] = f"The project in {root} does not load:\n{error.traceback}"
     except ReactorError as error:
         config.stash[_trouble] = f"The project in {root} does not load: {error}"
+
+
+def _is_ours(root: Path) -> bool:
+    """Whether this is a project of reactor's: other programs, too, have a schema.py, or a folder called functions."""
+    files = [root / "schema.py", *(root / "functions").glob("**/*.py")]
+    return any(_IMPORT.search(file.read_text(errors="replace")) for file in files if file.is_file())
 
 
 def _variables(lines: list[str]) -> dict[str, str]:

@@ -303,5 +303,6 @@ def test_a_program_talks_to_a_real_server_and_follows_its_saves(tmp_path: Path) 
         )
         server.wait_for_output(r"wrote client/api\.py", after=mark)
         server.wait_for_output(r"wrote openapi\.json", after=mark)
+    assert "✓ client/api.py" not in server.output, "what a push writes led to another"
     assert re.search(r"^    newest = _items__newest$", project.read("client/api.py"), re.MULTILINE)
     assert "/api/run/items/newest" in json.loads(project.read("openapi.json"))["paths"]

@@ -91,7 +91,7 @@ MAIN = """
     from reactor import AppError, Id
     from schema import Message
 
-    backend = reactor.asgi(dev=False, url=os.environ.get("URL", "http://127.0.0.1:8000/reactor"))
+    backend = reactor.asgi(dev="DEV" in os.environ, url=os.environ.get("URL", "http://127.0.0.1:8000/reactor"))
     app = FastAPI(lifespan=backend.lifespan)
     app.mount("/reactor", backend)
 
@@ -135,8 +135,9 @@ def driver(pytestconfig: pytest.Config) -> Iterator[Driver]:
 class Uvicorn:
     """uvicorn as a user starts it, until the block ends."""
 
-    def __init__(self, project: Project, application: str = "main:app", *options: str, port: int = 0) -> None:
-        self.port = port or free_port()
+    def __init__(self, project: Project, application: str = "main:app", *options: str, dev: bool = False) -> None:
+        self.port = free_port()
+        self._environment = {"DEV": "1"} if dev else {}
         self.url = f"http://127.0.0.1:{self.port}"
         self._project = project
         self._command = [
@@ -155,7 +156,7 @@ class Uvicorn:
         return subprocess.Popen(
             self._command,
             cwd=self._project.root,
-            env={**os.environ, "URL": f"{self.url}/reactor"},
+            env={**os.environ, "URL": f"{self.url}/reactor", **self._environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -255,6 +256,24 @@ def test_a_stop_is_clean_and_the_client_finds_the_next_server(project: Project, 
         http.post("/messages/a", params={"text": "2"})
         live.wait_until(lambda value: texts(value) == ["1", "2"])
         assert client.connections == 2
+        client.close()
+
+
+def test_in_development_a_save_is_live_and_errors_are_told(project: Project, driver: Driver) -> None:
+    server = Uvicorn(project, dev=True)
+    with server.running(), httpx.Client(base_url=server.url) as http:
+        client = Client(driver, f"{server.url}/reactor", "live")
+        live = client.subscribe("chat:me")
+        assert live.next() is None
+        project.write_function(
+            "chat", CHAT.replace("return None if identity is None", "return 'new' if identity is None")
+        )
+        assert live.next() == "new"
+        assert (project.generated / "api.d.ts").exists()
+        failed = http.post("/reactor/api/run/chat/latest", json={"args": {}}).json()
+        assert "missing the required field `room`" in failed["errorMessage"]
+        described = http.get("/reactor/api/openapi.json").json()
+        assert described["servers"] == [{"url": "/reactor"}]
         client.close()
 
 

@@ -271,11 +271,17 @@ def test_without_a_project_the_setting_is_named(tmp_path: Path, project: Project
     )
     (elsewhere / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     said = run_pytest(elsewhere)
-    assert f"There is neither a schema.py nor a folder functions/ in {elsewhere.resolve()}." in said
+    assert (
+        f"There is neither a schema.py nor a folder functions/ that imports reactor in {elsewhere.resolve()}." in said
+    )
     assert 'reactor_project = "path/to/project"' in said
     assert "1 passed, 1 error" in said
-    assert "1 passed" in run_pytest(elsewhere, "-o", f"reactor_project={project.root}", "-k", "test_it")
+    assert "1 passed" in run_pytest(elsewhere, "-o", f"reactor_project={project.root}", "test_it.py::test_it")
     assert "reactor_project is 'off'" in run_pytest(elsewhere, "-o", "reactor_project=off")
+    assert "There is neither a schema.py" in run_pytest(elsewhere, "-o", "reactor_project=nowhere")
+    (elsewhere / "functions").mkdir()
+    (elsewhere / "functions" / "theirs.py").write_text("raise SystemExit('not to be imported')")
+    assert "1 passed" in run_pytest(elsewhere, "test_it.py::test_other")
 
 
 def test_a_project_that_does_not_load_shows_its_traceback(project: Project) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,23 +45,20 @@ class LoadedProject:
         self.bundle: Bundle = load_bundle(
             self.root, Noted({name: VariableRow(value, 0) for name, value in self.env.items()}, BUILT_IN)
         )
-        self._folder = memory_folder("reactor-template-")
         try:
-            self._make_template()
+            self._template = self._make_template()
         except BaseException:
             self.close()
             raise
 
     def copy_to(self, folder: Path) -> None:
         """Put an empty database of the project into the folder."""
-        for file in Path(self._folder.name).iterdir():
-            if file.name == FILE or file.name == f"{FILE}-wal":
-                shutil.copyfile(file, folder / file.name)
+        for name, content in self._template.items():
+            (folder / name).write_bytes(content)
 
     def close(self) -> None:
         """Forget the project's modules."""
         self.bundle.unload()
-        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -72,14 +68,18 @@ class LoadedProject:
     ) -> None:
         self.close()
 
-    def _make_template(self) -> None:
+    def _make_template(self) -> dict[str, bytes]:
+        """The files of an empty database: name → content."""
         clock: Clock = ManualClock(_LONG_AGO)
-        path = Path(self._folder.name) / FILE
-        database = Database.open_writer(path, clock=clock, boot="template", limits=DEFAULT_LIMITS)
-        try:
-            push(database, self.bundle)
-        finally:
-            database.close()
+        with memory_folder("reactor-template-") as folder:
+            path = Path(folder) / FILE
+            database = Database.open_writer(path, clock=clock, boot="template", limits=DEFAULT_LIMITS)
+            try:
+                push(database, self.bundle)
+            finally:
+                database.close()
+            files = (file for file in Path(folder).iterdir() if file.name in (FILE, f"{FILE}-wal"))
+            return {file.name: file.read_bytes() for file in files}
 
 
 def push(database: Database, bundle: Bundle) -> None:

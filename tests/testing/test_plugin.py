@@ -224,7 +224,7 @@ def project(tmp_path: Path) -> Project:
 
 def run_pytest(folder: Path, *options: str, typed: str = "") -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    done = subprocess.run(command, cwd=folder, input=typed, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, input=typed, capture_output=True, text=True, timeout=110, check=False)
     return done.stdout + done.stderr
 
 

@@ -25,7 +25,6 @@ from reactor.values.value import decode, encode
 P = ParamSpec("P")
 R = TypeVar("R")
 Arguments = Mapping[str, Any]
-ISSUER = "https://reactor.invalid"  # of a user whose issuer does not matter
 PACKAGE = "functions."
 
 
@@ -100,10 +99,7 @@ class Calls:
 
     def as_user(self, who: Mapping[str, Any] | str) -> Calls:
         """Calls as a user the application has identified by its own means: a token's attributes, or a subject alone."""
-        attributes = {"subject": who} if isinstance(who, str) else who
-        if "tokenIdentifier" not in attributes and "issuer" not in attributes:
-            attributes = {"issuer": ISSUER, **attributes}
-        return Calls(self._running, self._definitions, Identity.from_attributes(attributes))
+        return Calls(self._running, self._definitions, Identity.of_user(who))
 
     async def _call(self, kind: Kind, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(fn, Function):

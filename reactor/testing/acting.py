@@ -27,7 +27,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 Arguments = Mapping[str, Any]
-ISSUER = "https://reactor.invalid"  # of a user whose issuer does not matter
 
 
 class Acting:
@@ -161,14 +160,6 @@ class _Asked:
     def decode(self, value: bytes) -> Any:
         """The result, as this caller gets it."""
         return decode(value) if self._definition is None else self._definition.decode_result(value)
-
-
-def identity_of(who: Mapping[str, Any] | str) -> Identity:
-    """A user: by the attributes of their token, or by their subject alone."""
-    attributes = {"subject": who} if isinstance(who, str) else who
-    if "tokenIdentifier" not in attributes and "issuer" not in attributes:
-        attributes = {"issuer": ISSUER, **attributes}
-    return Identity.from_attributes(attributes)
 
 
 def to_end(work: Coroutine[Any, Any, T]) -> T:

@@ -34,7 +34,7 @@ from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
 from reactor.execution.outcome import error_of
 from reactor.limits import DEFAULT_LIMITS, Limits
-from reactor.testing.acting import Acting, Arguments, identity_of, to_end
+from reactor.testing.acting import Acting, Arguments, to_end
 from reactor.testing.fetched import Collector, FetchedResponse, request_of
 from reactor.testing.live_query import LiveQuery
 from reactor.testing.loaded import BUILT_IN, FILE, LoadedProject, memory_folder, push
@@ -127,7 +127,7 @@ class TestBackend(Acting):
 
     def as_user(self, who: Mapping[str, Any] | str) -> Acting:
         """Calls as this user: their token's attributes, `{"subject": "ann", "email": …}`, or only the subject."""
-        return _User(self, identity_of(who))
+        return _User(self, Identity.of_user(who))
 
     def set_env(self, name: str, value: str | None) -> None:
         """Set an environment variable, or remove it with None. Code that read it while it was loaded is not loaded again."""

@@ -19,6 +19,7 @@ MODULES = (
     "calls/crons.py",
     "positive.py",
     "routes.py",
+    "testing_code.py",
 )
 
 

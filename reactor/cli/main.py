@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +49,15 @@ SitePort = Annotated[
         help="Where to serve the project's HTTP routes besides /http/.  [default: the port above --port]",
     ),
 ]
+Files = Annotated[
+    str | None,
+    typer.Option(
+        "--files",
+        envvar="REACTOR_FILES",
+        metavar="s3://BUCKET/PREFIX|local",
+        help="Where to keep files.  [default: what pyproject.toml says, else the data folder]",
+    ),
+]
 HostName = Annotated[str, typer.Option("--host", envvar="REACTOR_HOST", help="The address to listen at.")]
 
 
@@ -75,6 +85,7 @@ def dev(
     site_port: SitePort = None,
     host: HostName = "127.0.0.1",
     data: Data = DATA,
+    files: Files = None,
     once: Annotated[bool, typer.Option("--once", help="Push once and end, without serving.")] = False,
     types: Annotated[bool, typer.Option("--codegen/--no-codegen", help="Write functions/_generated.")] = True,
 ) -> None:
@@ -82,9 +93,17 @@ def dev(
     root = project_root()
     settings = ProjectSettings.read(root)
     site = _site_port(site_port, port)
-    outputs = settings.outputs(root) if types else None
     options = HostOptions(
-        root, absolute(data), host, port, site, site_port is not None, settings.limits, dev=True, outputs=outputs
+        root,
+        absolute(data),
+        host,
+        port,
+        site,
+        site_port is not None,
+        settings.limits,
+        dev=True,
+        outputs=settings.outputs(root) if types else None,
+        files=settings.files_at(files),
     )
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.WARNING)
@@ -96,7 +115,13 @@ def dev(
 
 
 @app.command()
-def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
+def serve(
+    port: Port = 3210,
+    site_port: SitePort = None,
+    host: HostName = "127.0.0.1",
+    data: Data = DATA,
+    files: Files = None,
+) -> None:
     """Serve this project as it is now; clients are not told what went wrong inside a function."""
     root = project_root()
     settings = ProjectSettings.read(root)
@@ -109,6 +134,7 @@ def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0
         site_port is not None,
         settings.limits,
         dev=False,
+        files=settings.files_at(files),
         private_hosts=settings.private_hosts,
     )
     terminal = Terminal(root)
@@ -174,7 +200,9 @@ def print_openapi() -> None:
 async def _call_here(
     root: Path, data: Path, path: str, args: dict[str, Any], identity: dict[str, Any] | None
 ) -> CallResult:
-    async with reaching(root, data, limits=ProjectSettings.read(root).limits) as remote:
+    settings = ProjectSettings.read(root)
+    files = settings.files_at(os.environ.get("REACTOR_FILES"))
+    async with reaching(root, data, limits=settings.limits, files=files) as remote:
         return await remote.call(path, args, identity)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from codegen import Outputs
 from reactor.errors import DefinitionError
+from reactor.files.bucket import BucketSettings
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 FILE_NAME = "pyproject.toml"
@@ -26,6 +27,7 @@ class ProjectSettings:
     wire_names: str = "camelCase"
     limits: Limits = DEFAULT_LIMITS
     private_hosts: tuple[str, ...] = ()  # hosts of private networks that `reactor serve` may fetch from
+    files: BucketSettings | None = None  # where files are kept; None: in the data folder
     python_client: str | None = None  # where to write the typed Python client
     openapi: str | None = None  # where to write the OpenAPI description
     title: str = "reactor"  # of the description: the project's name
@@ -70,11 +72,21 @@ class ProjectSettings:
             private_hosts=tuple(hosts),
             python_client=_file("python_client", table.get("python_client"), ".py"),
             openapi=_file("openapi", table.get("openapi"), ".json"),
+            files=_files(table.get("files", {})),
         )
 
     def outputs(self, root: Path) -> Outputs:
         """What is generated for the project in `root`."""
         return Outputs(root, self.python_client, self.openapi, self.title, self.version)
+
+    def files_at(self, url: str | None) -> BucketSettings | None:
+        """Where files are kept when the operator says so: in the bucket of a URL, or with `local` in the data folder."""
+        if url is None:
+            return self.files
+        if url == "local":
+            return None
+        named = self.files or BucketSettings("")
+        return BucketSettings.of_url(url, named.endpoint, named.region)
 
 
 def _file(name: str, value: Any, suffix: str) -> str | None:
@@ -91,6 +103,17 @@ def _file(name: str, value: Any, suffix: str) -> str | None:
             f"{FILE_NAME}: `tool.reactor.{name}` must not lie in functions/, where reactor looks for your functions."
         )
     return value
+
+
+def _files(table: Any) -> BucketSettings | None:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise DefinitionError(f"{FILE_NAME}: `tool.reactor.files` must be a table of strings, not {table!r}.")
+    _refuse_unknown("tool.reactor.files", table, ("url", "endpoint", "region"))
+    if not table:
+        return None
+    if "url" not in table:
+        raise DefinitionError(f'{FILE_NAME}: `tool.reactor.files` needs a bucket: url = "s3://bucket/prefix".')
+    return BucketSettings.of_url(table["url"], table.get("endpoint"), table.get("region"))
 
 
 def _limits(table: Any) -> Limits:

@@ -94,6 +94,7 @@ class Embedded(Calls):
             self._data,
             limits=settings.limits,
             redact=not self._dev,
+            bucket=settings.files,
             reach=Reach(private=self._dev, hosts=settings.private_hosts),
             origins=Origins(self._url, f"{self._url}/http"),
         )

@@ -17,6 +17,7 @@ from reactor.server.cors import Cors
 from reactor.server.description import description_routes
 from reactor.server.errors import error_response, refusal
 from reactor.server.exact_routes import ExactRoutes
+from reactor.server.files_api import FilesApi
 from reactor.server.http_api import HttpApi
 from reactor.server.http_routes import HttpRoutes
 from reactor.server.operator_api import OperatorApi
@@ -41,6 +42,7 @@ def assemble(
             *description_routes(verbs, settings),
             *_service_routes(settings),
             *OperatorApi(verbs, limits).routes(),
+            *FilesApi(verbs, limits).routes(),
             Mount("/http", HttpRoutes(verbs, settings, limits)),
             *sync_routes(make_worker, limits),
         ],

@@ -6,6 +6,7 @@ time pass over them, or `run_due` says so. A subscription runs its query again a
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import itertools
 import math
@@ -36,6 +37,7 @@ from reactor.execution.outcome import error_of
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.testing.acting import Acting, Arguments, to_end
 from reactor.testing.fetched import Collector, FetchedResponse, request_of
+from reactor.testing.files import TestFiles
 from reactor.testing.live_query import LiveQuery
 from reactor.testing.loaded import BUILT_IN, FILE, LoadedProject, memory_folder, push
 from reactor.testing.manual_clock import AdvancingClock, MovableClock
@@ -84,7 +86,9 @@ class TestBackend(Acting):
             self._loaded.copy_to(folder)
         self._database = Database.open_writer(folder / FILE, clock=self.clock, boot="test", limits=limits)
         try:
-            self.bundle = self._load(project, env or {})
+            bundle = self._load(project, env or {})
+            self.files = TestFiles(folder, limits, self._system, lambda: self._now_ms)
+            self.bundle = dataclasses.replace(bundle, files=self.files.place)
         except BaseException:
             self._close_database()
             raise
@@ -106,6 +110,7 @@ class TestBackend(Acting):
 
     def close(self) -> None:
         """Close the database, forget the project's modules unless others share them, delete what was temporary."""
+        self.files.clear_up()
         if self._loaded is None:
             self.bundle.unload()
         self._close_database()

@@ -87,7 +87,7 @@ def push(database: Database, bundle: Bundle) -> None:
     batch = database.begin()
     check_documents(batch, bundle.schema, ())
     batch.apply_schema(structures_of(bundle.schema))
-    batch.set_bundle(bundle.hash)
+    batch.set_bundle(bundle.hash, bundle.parts)
     batch.commit()
 
 

@@ -37,7 +37,7 @@ def taste(tmp_path: Path) -> Path:
         name = re.match(r"# (\S+)", snippet)
         assert name, snippet
         path = tmp_path / name[1]
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(snippet)
     return tmp_path
 
@@ -71,7 +71,7 @@ def write_out(found: list[str], folder: Path) -> Path:
         name = re.match(r"# (\S+)", snippet)
         assert name, snippet
         path = folder / name[1]
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(snippet)
     return folder
 

@@ -102,7 +102,7 @@ def dev(
         site_port is not None,
         settings.limits,
         dev=True,
-        types=types,
+        outputs=settings.outputs(root) if types else None,
         files=settings.files_at(files),
     )
     terminal = Terminal(root)
@@ -178,14 +178,23 @@ def run(
 
 @app.command("codegen")
 def write_types() -> None:
-    """Write functions/_generated without starting anything."""
+    """Write functions/_generated, and what else the project has generated, without starting anything."""
     root = project_root()
-    manifest = load_bundle(root).manifest
-    changed = codegen.write(root / "functions" / "_generated", codegen.typescript.render(manifest))
+    changed = ProjectSettings.read(root).outputs(root).write(load_bundle(root).manifest)
     terminal = Terminal(root)
     terminal.generated(changed)
     if not changed:
         terminal.say("functions/_generated is up to date")
+
+
+@app.command("openapi")
+def print_openapi() -> None:
+    """Print the OpenAPI description of the public functions and HTTP routes."""
+    root = project_root()
+    settings = ProjectSettings.read(root)
+    manifest = load_bundle(root).manifest
+    description = codegen.openapi.render(manifest, title=settings.title, version=settings.version)
+    print(codegen.openapi.to_text(description), end="")
 
 
 async def _call_here(

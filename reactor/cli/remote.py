@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from reactor.application import Application
+from reactor.auth.identity import ANY_ISSUER
 from reactor.cli.address_file import AddressFile
 from reactor.database.environment import VariableChange
 from reactor.errors import BadRequest, Forbidden, NotFound, ReactorError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # imported when a Remote is made: it takes a tenth of what `r
     import httpx
 
 CONNECT_SECONDS = 5.0
-DEFAULT_ISSUER = "https://reactor.invalid"  # of an identity given on the command line without one
 
 
 class Unreachable(ReactorError):
@@ -132,7 +132,7 @@ class Remote:
         if identity is None:
             return f"Convex {self._admin_key}"
         if "tokenIdentifier" not in identity:
-            identity = {"issuer": DEFAULT_ISSUER, **identity}
+            identity = {"issuer": ANY_ISSUER, **identity}
         return f"Convex {self._admin_key}:{base64.b64encode(orjson.dumps(identity)).decode()}"
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codegen import Outputs
 from reactor.errors import DefinitionError
 from reactor.files.bucket import BucketSettings
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 FILE_NAME = "pyproject.toml"
+_OF_THE_PROJECT = ("title", "version")  # said in [project]
 WIRE_NAMES = ("camelCase", "as_written")  # the loader in the process that imports the project applies it
 
 
@@ -26,6 +28,10 @@ class ProjectSettings:
     limits: Limits = DEFAULT_LIMITS
     private_hosts: tuple[str, ...] = ()  # hosts of private networks that `reactor serve` may fetch from
     files: BucketSettings | None = None  # where files are kept; None: in the data folder
+    python_client: str | None = None  # where to write the typed Python client
+    openapi: str | None = None  # where to write the OpenAPI description
+    title: str = "reactor"  # of the description: the project's name
+    version: str = "0"
 
     @classmethod
     def read(cls, root: Path) -> ProjectSettings:
@@ -37,12 +43,22 @@ class ProjectSettings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DefinitionError(f"{FILE_NAME} cannot be read: {error}") from None
         tool = tree.get("tool", {})
-        return cls.of(tool.get("reactor", {}) if isinstance(tool, dict) else {})
+        settings = cls.of(tool.get("reactor", {}) if isinstance(tool, dict) else {})
+        project = tree.get("project")
+        named = (
+            {key: str(project[key]) for key in ("name", "version") if key in project}
+            if isinstance(project, dict)
+            else {}
+        )
+        return dataclasses.replace(
+            settings, title=named.get("name", settings.title), version=named.get("version", settings.version)
+        )
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> ProjectSettings:
         """The settings of a parsed `[tool.reactor]`."""
-        _refuse_unknown("tool.reactor", table, (field.name for field in dataclasses.fields(cls)))
+        known = (field.name for field in dataclasses.fields(cls) if field.name not in _OF_THE_PROJECT)
+        _refuse_unknown("tool.reactor", table, known)
         wire_names = table.get("wire_names", cls().wire_names)
         if wire_names not in WIRE_NAMES:
             allowed = " or ".join(f'"{name}"' for name in WIRE_NAMES)
@@ -54,8 +70,14 @@ class ProjectSettings:
             wire_names=wire_names,
             limits=_limits(table.get("limits", {})),
             private_hosts=tuple(hosts),
+            python_client=_file("python_client", table.get("python_client"), ".py"),
+            openapi=_file("openapi", table.get("openapi"), ".json"),
             files=_files(table.get("files", {})),
         )
+
+    def outputs(self, root: Path) -> Outputs:
+        """What is generated for the project in `root`."""
+        return Outputs(root, self.python_client, self.openapi, self.title, self.version)
 
     def files_at(self, url: str | None) -> BucketSettings | None:
         """Where files are kept when the operator says so: in the bucket of a URL, or with `local` in the data folder."""
@@ -65,6 +87,22 @@ class ProjectSettings:
             return None
         named = self.files or BucketSettings("")
         return BucketSettings.of_url(url, named.endpoint, named.region)
+
+
+def _file(name: str, value: Any, suffix: str) -> str | None:
+    """A path below the project, or beside it; in functions/ it would be taken for a module of the project's."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.endswith(suffix) or Path(value).is_absolute():
+        raise DefinitionError(
+            f"{FILE_NAME}: `tool.reactor.{name}` must be the path of a {suffix} file, relative to the project, not "
+            f"{value!r}."
+        )
+    if Path(value).parts[0] == "functions":
+        raise DefinitionError(
+            f"{FILE_NAME}: `tool.reactor.{name}` must not lie in functions/, where reactor looks for your functions."
+        )
+    return value
 
 
 def _files(table: Any) -> BucketSettings | None:

@@ -45,8 +45,12 @@ class Terminal:
 
     def generated(self, names: Sequence[str]) -> None:
         """Client types were written."""
-        if names:
-            self.say(f"wrote functions/_generated: {', '.join(names)}")
+        types = [name for name in names if "/" not in name]
+        if types:
+            self.say(f"wrote functions/_generated: {', '.join(types)}")
+        for name in names:
+            if "/" in name:
+                self.say(f"wrote {name.removeprefix('./')}")
 
     def report(self, report: DeployReport) -> None:
         """What came of a push."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from reactor.database.transaction import Transaction
     from reactor.execution.bundle import Bundle
 
+R = TypeVar("R")
 _cpu = time.thread_time
 
 
@@ -58,14 +59,25 @@ class Ended(NamedTuple):
 class FunctionCaller:
     """Calls functions of one bundle, one at a time (actions: any number)."""
 
-    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_system")
+    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_notice", "_system")
 
-    def __init__(self, bundle: Bundle, limits: Limits, clock: Clock, *, guard: Guard | None = None) -> None:
-        """`guard` limits how long queries and mutations run; one that is not installed limits nothing."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        limits: Limits,
+        clock: Clock,
+        *,
+        guard: Guard | None = None,
+        notice: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """`guard` limits how long queries and mutations run; one that is not installed limits nothing. `notice` is told
+        the exceptions that calls end with, before they become a Failure.
+        """
         self._bundle = bundle
         self._limits = limits
         self._clock = clock
         self._guard = guard or Guard(limits)
+        self._notice = notice
         self._system = SystemCaller(clock, bundle.project)
 
     # ── queries ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -147,6 +159,21 @@ class FunctionCaller:
             log_lines=run.logs.lines,
             cpu=cpu,
         )
+
+    def run_within(self, batch: Batch, call: Call, work: Callable[[MutationContext], R]) -> R:
+        """Call `work` as if it were a mutation, and give what it gives. For tests: what it raises is raised as it is."""
+        transaction = batch.transaction(call.path)
+        run = self._run(call, transaction.ts, Chance.unpredictable())
+        run.environment = Environment(Tracked(run, transaction, self._bundle.built_in))
+        token = run.enter()
+        try:
+            result = work(MutationContext(Scope(self._bundle, run, transaction, Pages())))
+        finally:
+            run.leave(token)
+        if run.fatal is not None:
+            raise run.fatal
+        transaction.release()
+        return result
 
     def _invoke_mutation(self, call: Call, run: Run, transaction: Transaction) -> bytes:
         definition = self._bundle.functions.find(call.path, "mutation", internal=call.internal)
@@ -249,6 +276,8 @@ class FunctionCaller:
         """What to answer for an error of user code. Raises it again if it is not the code's own."""
         if is_interruption(error):
             raise error
+        if self._notice is not None:
+            self._notice(error)
         failure = failure_of(error, self._bundle.project)
         if failure.data is not None and len(failure.data) > self._limits.result_size:
             large = LimitExceeded(

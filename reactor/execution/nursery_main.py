@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from reactor.database.environment import stored_variables
 from reactor.errors import BundleBroken
-from reactor.execution import determinism, loader
+from reactor.execution import debugger, determinism, loader
 from reactor.execution.environment import Noted
 from reactor.execution.frames import (
     BundleFailed,
@@ -222,6 +222,7 @@ def main() -> None:
     os.set_inheritable(arguments.fd, False)
     close_descriptors_except({arguments.fd})
     determinism.install()
+    debugger.install()
     nursery = Nursery(socket.socket(fileno=arguments.fd))
     try:
         nursery.run()

@@ -22,6 +22,7 @@ from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
+from reactor.execution.nursery import Surroundings
 from reactor.execution.pool import RunnerPool
 from reactor.execution.system_functions import UPDATE_VARIABLES
 from reactor.footprint.write_log import WriteLog
@@ -31,6 +32,7 @@ from reactor.issuers.reach import PUBLIC, Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
+from reactor.storage.cursor_key import cursor_key_at
 from reactor.storage.lock import FileLock
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
 from reactor.values.value import Value, decode, encode
@@ -120,7 +122,11 @@ class Application:
                 clock=self._clock,
                 listener=self._engine,
                 start_method=self._start_method,
-                built_in={"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site},
+                surroundings=Surroundings(
+                    str(self.data / DATABASE),
+                    {"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site},
+                    cursor_key_at(self.data),
+                ),
             )
             self._engine.attach(pool)
             nursery = await pool.load(self.root)

@@ -22,6 +22,7 @@ from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
+from reactor.execution.seal import Seal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +42,7 @@ class Bundle:
     asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
     built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
+    seal: Seal = field(default_factory=Seal.random, repr=False)  # of cursors; the deployment's, where there is one
 
     @property
     def manifest(self) -> Manifest:

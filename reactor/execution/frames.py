@@ -296,6 +296,7 @@ class LoadBundle(Frame, frozen=True):
     database: str = ""  # where a nursery reads the environment variables; "" when there is none
     built_in: dict[str, str] = {}  # environment variables the server defines
     variables: dict[str, tuple[str, int]] = {}  # spawned runners: those their bundle was loaded with
+    cursor_key: bytes = b""  # of the deployment: the same in every life of the server
 
 
 class BundleLoaded(Frame, frozen=True):

@@ -36,6 +36,7 @@ from reactor.execution.frames import (
 )
 from reactor.execution.mirror import make_mirror, remove_mirror
 from reactor.execution.runner import Runner, RunnerOwner
+from reactor.execution.seal import KEY_SIZE
 from reactor.execution.slot import Slot
 from reactor.limits import Limits
 
@@ -53,6 +54,7 @@ class Surroundings:
 
     database: str = ""
     built_in: Mapping[str, str] = field(default_factory=dict)
+    cursor_key: bytes = field(default_factory=lambda: os.urandom(KEY_SIZE), repr=False)  # user code never sees it
 
 
 class Nursery:
@@ -124,7 +126,10 @@ class Nursery:
             self._code = self._runtime_dir / f"code-{os.getpid()}-{next(_numbers)}"
             make_mirror(self.root, self._code)
         around = self._surroundings
-        self._send(LoadBundle(str(self._code), self._limits, b"", around.database, dict(around.built_in)))
+        built_in = dict(around.built_in)
+        self._send(
+            LoadBundle(str(self._code), self._limits, b"", around.database, built_in, cursor_key=around.cursor_key)
+        )
         try:
             async with asyncio.timeout(self._limits.import_wall):
                 return await asyncio.shield(self._loaded)
@@ -286,8 +291,11 @@ class Nursery:
     def _spawn(self, runner: Runner, theirs: socket.socket, slot: Path) -> None:
         arguments = ["--role", runner.role, "--slot", str(slot), "--bundle", self.bundle]
         process = _exec("reactor.execution.runner_main", theirs, arguments, self.root)
-        built_in = dict(self._surroundings.built_in)
-        runner.send(LoadBundle(str(self._code), self._limits, self._secret, "", built_in, self._variables))
+        around = self._surroundings
+        built_in = dict(around.built_in)
+        runner.send(
+            LoadBundle(str(self._code), self._limits, self._secret, "", built_in, self._variables, around.cursor_key)
+        )
         runner.started(process.pid)
         _watch(process, self._loop, lambda status: self._runner_died(runner.number, status))
 

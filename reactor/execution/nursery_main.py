@@ -17,6 +17,7 @@ import socket
 import sys
 import traceback
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ from reactor.execution.frames import (
 )
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent, open_descriptors, reset_signals
+from reactor.execution.seal import Seal
 from reactor.execution.serve import Post, serve
 from reactor.execution.threads import unsafe_threads
 
@@ -105,7 +107,8 @@ class Nursery:
         before = open_descriptors()
         variables = stored_variables(Path(load.database)) if load.database else {}
         try:
-            self._bundle = loader.load_bundle(Path(load.root), Noted(variables, load.built_in))
+            bundle = loader.load_bundle(Path(load.root), Noted(variables, load.built_in))
+            self._bundle = replace(bundle, seal=Seal(load.cursor_key))
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False

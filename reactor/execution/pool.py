@@ -11,7 +11,7 @@ import asyncio
 import logging
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -66,14 +66,14 @@ class RunnerPool:
         clock: Clock,
         listener: PoolListener,
         start_method: str | None = None,
-        built_in: Mapping[str, str] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system.
 
-        `built_in` are environment variables this server defines.
+        Without `surroundings` the code finds the database's environment variables and no others.
         """
         self.on_reader_idle: Callable[[], None] = lambda: None  # set by the application
-        self._surroundings = Surroundings(str(database), dict(built_in or {}))
+        self._surroundings = surroundings or Surroundings(str(database))
         self._runtime_dir = runtime_dir
         self._limits = limits
         self._clock = clock

@@ -12,6 +12,7 @@ import itertools
 import math
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +31,9 @@ from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
 from reactor.execution.outcome import error_of
 from reactor.execution.push import check_documents, structures_of
+from reactor.execution.seal import Seal
 from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.storage.cursor_key import cursor_key_at
 from reactor.testing.fetched import Collector, FetchedResponse, request_of
 from reactor.testing.manual_clock import AdvancingClock, MovableClock
 from reactor.values.value import Value, decode, encode
@@ -72,7 +75,8 @@ class TestBackend:
         try:
             self._set_variables(env or {})
             with self._database.snapshot() as snapshot:
-                self.bundle = load_bundle(Path(root), Noted(snapshot.variables(), _BUILT_IN))
+                loaded = load_bundle(Path(root), Noted(snapshot.variables(), _BUILT_IN))
+            self.bundle = replace(loaded, seal=Seal(cursor_key_at(folder)))
         except BaseException:
             self._close_database()
             raise

@@ -149,6 +149,36 @@ def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None
     assert "1 passed" in done.stdout, done.stdout
 
 
+def test_the_guide_to_pages_runs_and_type_checks(tmp_path: Path, compiler: Compiler) -> None:
+    page = (ROOT / "docs" / "pagination.md").read_text()
+    root = write_out(snippets(page, "python"), tmp_path / "project")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_feed.py"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    with TestBackend(root) as backend:
+        sent = [backend.mutation("feed:publish", {"topic": "news", "text": str(number)}) for number in range(3)]
+        assert backend.outcome("mutation", "feed:hideAll", {"topic": "news"}, internal=True).failure is None
+        opts = {"numItems": 9, "cursor": None}
+        assert backend.query("feed:latest", {"topic": "news", "paginationOpts": opts})["page"] == [], sent
+        files = typescript.render(backend.bundle.manifest)
+    codegen.write(compiler.folder / "functions" / "_generated", files)
+    (snippet,) = snippets(page, "tsx")
+    compiler.write({"Feed.tsx": snippet})
+    assert compiler.errors() == ""
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--config-file=",
+        "schema.py",
+        "functions/feed.py",
+    ]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLERK_JWT_ISSUER_DOMAIN", "https://pixorly.clerk.accounts.dev")
     oidc, custom, me = snippets((ROOT / "docs" / "auth.md").read_text(), "python")

@@ -33,17 +33,18 @@ const HOOKS = {
   pinned: (query, args, options) => cache.usePaginatedQuery(query, args, { ...options, customPagination: true }),
 };
 
-function List({ page, usePages, path, args, size }) {
+function List({ page, usePages, path, args, size, show }) {
   const { results, status, loadMore } = usePages(reference(path), args, { initialNumItems: size });
   page.more = loadMore;
-  return `${status}: ${results.map((item) => item.text).join(" ")}`;
+  return `${status}: ${results.map((item) => item[show]).join(" ")}`;
 }
 
 const pages = new Map();
 
 const DO = {
-  open({ client: name, kind, url, ...list }) {
+  open({ client: name, kind, url, token, ...list }) {
     const client = new convex.ConvexReactClient(url, { webSocketConstructor: tapped(WebSocket, name) });
+    if (token !== null) client.setAuth(async () => token);
     const page = { client, root: createRoot(place((text) => say({ event: "shown", client: name, text }))) };
     pages.set(name, page);
     const inner = h(List, { page, usePages: HOOKS[kind], ...list });

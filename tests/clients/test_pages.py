@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.clients import Driver, WireMessage, assert_protocol_kept
+from tests.clients.clients import Driver
 from tests.clients.node import react_driver
+from tests.clients.paged_list import PagedList
 from tests.clients.test_auth import AUTH_CONFIG, environment
 from tests.fake_issuer import FakeIssuer
 from tests.support import Project, RunningServer, serving
@@ -68,6 +69,7 @@ NOTES = """
             for note in ctx.db.query(Note.by_text.eq(list, text)):
                 ctx.db.delete(note.id)
 """
+RECONNECT = 40.0  # seconds: clients wait longer and longer while a server takes its time to start
 HOOKS = ("convex", "helpers", "cached", "pinned")
 
 
@@ -93,117 +95,37 @@ def react(pytestconfig: pytest.Config) -> Iterator[Driver]:
     driver.close()
 
 
-class List:
-    """A list in a page, and what its data has been since it was opened."""
-
-    def __init__(self, driver: Driver, url: str, kind: str, size: int, path: str, args: dict[str, Any]) -> None:
-        self.driver = driver
-        self.name = driver.name("list")
-        self.opened = driver.place()
-        self.data: list[str] = []
-        self.truths: list[list[str]] = [[]]  # each state of the data, in order
-        self.url, self.kind, self.size, self.path = url, kind, size, path
-        self.args = {"list": self.name, **args}
-
-    def open(self, texts: str) -> List:
-        """Show the list, which has these texts at first."""
-        self.change(texts)
-        self._order("open", kind=self.kind, url=self.url, size=self.size, path=self.path, args=self.args)
-        return self
+class Notes(PagedList):
+    """A list of the module's notes."""
 
     def change(self, add: str = "", remove: str = "") -> None:
         """Add and remove texts, in one mutation."""
-        self.data = sorted(set(self.data + add.split()) - set(remove.split()))
-        self.truths.append(self.data)
+        self.truths.append(sorted(set(self.data + add.split()) - set(remove.split())))
         args = {"list": self.name, "add": add.split(), "remove": remove.split()}
         answer = httpx.post(f"{self.url}/api/mutation", json={"path": "notes:change", "args": args, "format": "json"})
         assert answer.json()["status"] == "success", answer.text
 
-    def more(self, count: int) -> None:
-        self._order("more", count=count)
 
-    def token(self, token: str | None) -> None:
-        self._order("token", token=token)
-
-    def close(self) -> None:
-        self._order("close")
-
-    @property
-    def shown(self) -> list[tuple[str, list[str]]]:
-        """Every status and list it has shown, one after another."""
-        return [_status_and_items(event["text"]) for event in self._own("shown")]
-
-    @property
-    def wire(self) -> list[dict[str, Any]]:
-        return [{"to": event["to"], **event["message"]} for event in self._own("wire")]
-
-    def wait_until(self, status: str, items: str | None = None, *, since: int | None = None) -> None:
-        """Until it shows this; without `items`, all there are. `since` the opening, if nothing else is said."""
-        wanted = (status, self.data if items is None else items.split())
-        self.driver.wait_for(
-            lambda event: (
-                event.get("event") == "shown"
-                and event["client"] == self.name
-                and _status_and_items(event["text"]) == wanted
-            ),
-            since=self.opened if since is None else since,
-            what=f"{wanted} ({self.shown[-1:]} is last)",
-        )
-
-    def assert_each_was_the_beginning_of_the_data(self) -> None:
-        """In the order of time: what was shown later is not of an earlier state."""
-        at = 0
-        for status, items in self.shown:
-            fits = [n for n in range(at, len(self.truths)) if self.truths[n][: len(items)] == items]
-            assert fits, f"{status} {items} was never the beginning; {self.truths[at:]} were"
-            at = fits[0]
-            if status == "Exhausted":
-                assert any(self.truths[n] == items for n in fits), f"{items} is not all of {self.truths[at:]}"
-
-    @property
-    def pages(self) -> int:
-        """Queries it is subscribed to now."""
-        live: set[int] = set()
-        for told in self.wire:
-            for change in told.get("modifications", []) if told["type"] == "ModifyQuerySet" else ():
-                (live.add if change["type"] == "Add" else live.discard)(change["queryId"])
-        return len(live)
-
-    def _order(self, do: str, **order: Any) -> None:
-        since = self.driver.place()
-        number = self.driver.order(do=do, client=self.name, **order)
-        reply = self.driver.wait_for(lambda event: event.get("reply") == number, since=since, what=f"the end of {do}")
-        assert "error" not in reply, reply
-
-    def _own(self, event: str) -> list[dict[str, Any]]:
-        events = self.driver.events[self.opened :]
-        return [told for told in events if told.get("event") == event and told.get("client") == self.name]
-
-
-def _status_and_items(text: str) -> tuple[str, list[str]]:
-    status, _, items = text.partition(": ")
-    return status, items.split()
-
-
-Open = Callable[..., List]
+Open = Callable[..., Notes]
 
 
 @pytest.fixture
 def open_list(react: Driver, server: RunningServer) -> Iterator[Open]:
-    lists: list[List] = []
+    lists: list[Notes] = []
 
-    def opened(kind: str, texts: str, *, size: int = 3, path: str = "notes:page", **args: Any) -> List:
-        made = List(react, server.url, kind, size, path, args)
-        lists.append(made)
-        return made.open(texts)
+    def opened(kind: str, texts: str, *, size: int = 3, path: str = "notes:page", **args: Any) -> Notes:
+        name = react.name("list")
+        notes = Notes(react, server.url, kind, size, path, name=name, args={"list": name, **args})
+        lists.append(notes)
+        notes.change(texts)
+        notes.open()
+        return notes
 
     yield opened
-    for one in lists:
-        one.close()
-    for one in lists:
-        assert_protocol_kept([WireMessage(told["n"], told["to"], told["message"]) for told in one._own("wire")])
-        uncaught = [event for event in react.events[one.opened :] if event.get("level") == "uncaught"]
-        assert not uncaught, f"the page threw: {uncaught}"
+    for notes in lists:
+        notes.close()
+    for notes in lists:
+        notes.check()
 
 
 @pytest.mark.parametrize("kind", HOOKS)
@@ -257,7 +179,7 @@ def test_pages_are_kept_over_a_reconnect_and_a_restart(open_list: Open, server: 
     for notes in lists:
         since = notes.driver.place()
         notes.change("da k")
-        notes.wait_until("CanLoadMore", since=since)
+        notes.wait_until("CanLoadMore", since=since, timeout=RECONNECT)
         assert sum(told["type"] == "Connect" for told in notes.wire) >= 2
         notes.assert_each_was_the_beginning_of_the_data()
 
@@ -276,7 +198,7 @@ def test_cursors_that_do_not_hold_any_more_bring_the_list_back_to_page_one(
     (server.project.data / "cursor_key").unlink()
     server.start()
     for notes in lists:
-        notes.wait_until("CanLoadMore", "a b c", since=since)
+        notes.wait_until("CanLoadMore", "a b c", since=since, timeout=RECONNECT)
         notes.more(9)
         notes.wait_until("Exhausted", since=since)
         notes.assert_each_was_the_beginning_of_the_data()

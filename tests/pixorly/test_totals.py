@@ -8,6 +8,8 @@ import os
 import random
 from typing import Any
 
+import pytest
+
 from reactor.limits import DEFAULT_LIMITS
 from tests.pixorly.application import Browser, Pixorly
 
@@ -75,6 +77,7 @@ def test_totals_are_what_a_full_count_gives_whatever_happens(pixorly: Pixorly) -
     assert told(user) == before
 
 
+@pytest.mark.timeout(120 + MANY // 50)
 def test_9_the_dashboard_reads_less_than_fifty_entries_however_many_images_there_are(pixorly: Pixorly) -> None:
     """100,000 of them: `PIXORLY_STATS_IMAGES=100000 pytest tests/pixorly/test_totals.py`."""
     user = pixorly.sign_up("ada")

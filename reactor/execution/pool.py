@@ -23,7 +23,6 @@ from reactor.execution.blame import wall_limit
 from reactor.execution.environment import ALL_NAMES
 from reactor.execution.frames import Batch, Call, Outcome, WriterHello
 from reactor.execution.http_exchange import HttpExchange
-from reactor.execution.mirror import remove_mirror
 from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
@@ -80,7 +79,6 @@ class RunnerPool:
         self._listener = listener
         self._spawns = (start_method or ("fork" if sys.platform == "linux" else "spawn")) == "spawn"
         self._wal = database.with_name(database.name + "-wal")
-        _remove_leftovers(runtime_dir)
         self._nursery: Nursery | None = None  # of the bundle that is in force; set by start() and switch()
         self._nurseries: set[Nursery] = set()  # may have processes; those that have none leave at the next load
         self._spare: Nursery | None = None  # has imported nothing of the user's yet; taken by the next load
@@ -299,14 +297,6 @@ class RunnerPool:
             self._nurseries.add(self._spare)
         await asyncio.gather(*(nursery.kill() for nursery in self._nurseries))
         self._nurseries.clear()
-
-
-def _remove_leftovers(runtime_dir: Path) -> None:
-    """Slots and mirrors of a server that was killed. Whoever may use the folder has the server's lock (engine A10)."""
-    for path in runtime_dir.glob("slot-*"):
-        path.unlink()
-    for path in runtime_dir.glob("code-*"):
-        remove_mirror(path)
 
 
 def _unchanged_tables(old: Nursery, new: Nursery) -> list[str]:

@@ -195,7 +195,10 @@ async def list_images(ctx: ActionCtx, request: Request, user_id: Id[User]) -> Re
     """The caller's images, the newest first; `cursor` is the `nextCursor` of the page before."""
     wanted = _parsed(ImagesRequest, dict(request.query_params))
     opts = PaginationOpts(num_items=wanted.limit, cursor=wanted.cursor)
-    page = await ctx.run_query(images.page_of_user, user_id=user_id, pagination_opts=opts)
+    try:
+        page = await ctx.run_query(images.page_of_user, user_id=user_id, pagination_opts=opts)
+    except AppError:
+        raise Refused(400, "invalid_request", "The cursor is not one of this list: begin without one") from None
     cursor = None if page.is_done else page.continue_cursor
     return JSONResponse({"images": [_image_json(image) for image in page.page], "nextCursor": cursor})
 

@@ -14,7 +14,7 @@ from reactor.limits import DEFAULT_LIMITS
 from tests.pixorly.application import Browser, Pixorly
 
 MANY = int(os.environ.get("PIXORLY_STATS_IMAGES", "2000"))
-AT_ONCE = 1000
+AT_ONCE = 500
 
 
 def counted(pixorly: Pixorly, user: Browser) -> dict[str, int]:

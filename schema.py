@@ -298,11 +298,13 @@ class StripeEvent(Table, name="stripeEvents"):
     event_id: str
     type: str
     customer_id: str
+    object_id: str
     at: datetime
     created_at: datetime
 
     by_event_id = Index("event_id")
-    by_customer = Index("customer_id", "at")
+    by_customer = Index("customer_id")
+    by_object = Index("object_id", "at")
     by_created = Index("created_at")
 
 

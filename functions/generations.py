@@ -335,14 +335,14 @@ def move(ctx: MutationCtx, job: GenerationJob, status: JobStatus) -> None:
 def fail(ctx: MutationCtx, job: GenerationJob, error: str, *, refund: bool) -> None:
     ctx.db.patch(job.id, status="failed", error=error, completed_at=ctx.now, updated_at=ctx.now)
     attempts.forget_run(ctx, job.id)
+    user = ctx.db.get(job.user_id)
+    if user is None:
+        return  # deleted, and what was theirs is on its way out
     for image in images_of(ctx, job):  # a failed job has no images: nobody gets a part of them and the credits too
         loose_objects.cut_loose(ctx, image)
         ctx.db.delete(image.id)
         totals.image_removed(ctx, image)
         users.change_storage(ctx, job.user_id, -image.file_size_bytes)
-    user = ctx.db.get(job.user_id)
-    if user is None:
-        return
     if refund:
         ledger.move(ctx, user, job.credits_used, "refund", job_id=job.id)
     totals.jobs_changed(ctx, user.id, failed=1)

@@ -40,15 +40,18 @@ def handle_event(ctx: MutationCtx, event_id: str, type: EventType, created: floa
     """
     if ctx.db.query(StripeEvent.by_event_id.eq(event_id)).first() is not None:
         return False
-    at, customer_id = datetime.fromtimestamp(created, UTC), str(data["customer"])
+    at, customer_id, object_id = datetime.fromtimestamp(created, UTC), str(data["customer"]), str(data["id"])
     if type == "checkout.session.completed":
         done = _link(ctx, customer_id, str(data.get("client_reference_id")))
-    elif _is_overtaken(ctx, customer_id, at):
-        done = False
     else:
-        _subscribe(ctx, _user_of(ctx, customer_id), customer_id, data, ended=type == "customer.subscription.deleted")
-        done = True
-    ctx.db.insert(StripeEvent(event_id=event_id, type=type, customer_id=customer_id, at=at, created_at=ctx.now))
+        overtaken = ctx.db.query(StripeEvent.by_object.eq(object_id).gt(at)).first() is not None
+        ended = type == "customer.subscription.deleted"
+        done = not overtaken and _subscribe(ctx, _user_of(ctx, customer_id), data, ended=ended)
+    ctx.db.insert(
+        StripeEvent(
+            event_id=event_id, type=type, customer_id=customer_id, object_id=object_id, at=at, created_at=ctx.now
+        )
+    )
     return done
 
 
@@ -83,32 +86,28 @@ def _user_of(ctx: QueryCtx, customer_id: str) -> Id[User]:
     return customer.user_id
 
 
-def _is_overtaken(ctx: QueryCtx, customer_id: str, at: datetime) -> bool:
-    later = ctx.db.query(StripeEvent.by_customer.eq(customer_id).gt(at))
-    return later.filter(lambda event: event.type != "checkout.session.completed").first() is not None
-
-
-def _subscribe(ctx: MutationCtx, user_id: Id[User], customer_id: str, data: dict[str, Any], *, ended: bool) -> None:
-    status = "canceled" if ended else STATUSES.get(str(data["status"]))
-    if status is None:
-        return
-    user = users.existing_user(ctx, user_id)
-    plan: Plan = "free" if status == "canceled" else _plan_of(ctx, data)
-    trial_end = data.get("trial_end")
+def _subscribe(ctx: MutationCtx, user_id: Id[User], subscription: dict[str, Any], *, ended: bool) -> bool:
+    status = "canceled" if ended else STATUSES.get(str(subscription["status"]))
+    user, subscription_id = users.existing_user(ctx, user_id), str(subscription["id"])
+    if status is None or (status == "canceled" and user.stripe_subscription_id not in (None, subscription_id)):
+        return False  # not paid yet, or one that was followed by another
+    plan: Plan = "free" if status == "canceled" else _plan_of(ctx, subscription)
+    trial_end = subscription.get("trial_end")
     ctx.db.patch(
         user.id,
-        stripe_customer_id=customer_id,
-        stripe_subscription_id=str(data["id"]),
+        stripe_customer_id=str(subscription["customer"]),
+        stripe_subscription_id=subscription_id,
         subscription_status=status,
         trial_ends_at=None if trial_end is None else datetime.fromtimestamp(trial_end, UTC),
         updated_at=ctx.now,
     )
     if plan != user.plan:
         users.change_plan(ctx, user.id, plan)
+    return True
 
 
-def _plan_of(ctx: QueryCtx, data: dict[str, Any]) -> Plan:
-    prices = {str(item["price"]["id"]) for item in data["items"]["data"]}
+def _plan_of(ctx: QueryCtx, subscription: dict[str, Any]) -> Plan:
+    prices = {str(item["price"]["id"]) for item in subscription["items"]["data"]}
     plans: tuple[Plan, ...] = ("enterprise", "pro")
     for plan in plans:
         if ctx.env.get(f"STRIPE_PRICE_{plan.upper()}") in prices:

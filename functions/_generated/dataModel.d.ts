@@ -408,16 +408,26 @@ export type DataModel = {
       eventId: string;
       type: string;
       customerId: string;
+      objectId: string;
       at: number;
       createdAt: number;
     };
-    fieldPaths: "_creationTime" | "_id" | "at" | "createdAt" | "customerId" | "eventId" | "type";
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "at"
+      | "createdAt"
+      | "customerId"
+      | "eventId"
+      | "objectId"
+      | "type";
     indexes: {
       by_created: ["createdAt", "_creationTime"];
       by_creation_time: ["_creationTime"];
-      by_customer: ["customerId", "at", "_creationTime"];
+      by_customer: ["customerId", "_creationTime"];
       by_event_id: ["eventId", "_creationTime"];
       by_id: ["_id"];
+      by_object: ["objectId", "at", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};

@@ -44,7 +44,7 @@ class Gallery(PagedList):
     def __init__(self, driver: Driver, site: Site, name: str, user_id: str) -> None:
         self.site, self.user_id = site, user_id
         self._seeds = iter(range(99))
-        token = site.clerk.token(name)
+        token = site.clerk.token(name, lifetime=3600)
         super().__init__(driver, site.server.url, "convex", 20, "images:getUserImages", show="_id", token=token)
 
     def add(self, count: int) -> None:

@@ -102,6 +102,22 @@ def test_an_event_that_was_overtaken_changes_nothing(pixorly: Pixorly, stripe: S
     assert state(ada)[0] == "pro"
 
 
+def test_a_subscription_that_was_followed_by_another_ends_unnoticed(pixorly: Pixorly, stripe: Stripe) -> None:
+    """Whichever of the two is heard of first."""
+    for ends_first in (False, True):
+        name = f"ada {ends_first}"
+        ada, customer = pixorly.sign_up(name), {"customer": f"cus {ends_first}"}
+        stripe.send("checkout.session.completed", {"id": "cs", "client_reference_id": ada.user_id, **customer}, age=30)
+        old, new = ({"id": f"sub {which} {ends_first}", **customer} for which in ("old", "new"))
+        stripe.subscription("created", more=old, age=20)
+        if ends_first:
+            stripe.subscription("deleted", more=old, age=5)
+            assert state(ada)[0] == "free"
+        stripe.subscription("created", price="price_enterprise", more=new, age=10)
+        stripe.subscription("deleted", more=old, age=5)
+        assert state(ada) == ("enterprise", 2000, "active")
+
+
 @pytest.mark.parametrize("how", [{"price": "price_of_something"}, {"status": "active"}])
 def test_what_is_not_known_yet_is_asked_for_again(pixorly: Pixorly, stripe: Stripe, how: dict[str, str]) -> None:
     """A subscription may be told of before its checkout; and a price before the operator has named it."""

@@ -37,6 +37,7 @@ from reactor.keeper.keeper import FileKeeper, FoundFile, Upload
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
+from reactor.storage.cursor_key import cursor_key_at
 from reactor.storage.lock import FileLock
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
 from reactor.values.value import Value, decode, encode
@@ -137,6 +138,7 @@ class Application:
                 start_method=self._start_method,
                 built_in={"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site},
                 files=FilePlace(files.root.absolute(), key),
+                cursor_key=cursor_key_at(self.data),
             )
             self._engine.attach(pool)
             nursery = await pool.load(self.root)

@@ -169,6 +169,36 @@ def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None
     assert "1 passed" in done.stdout, done.stdout
 
 
+def test_the_guide_to_pages_runs_and_type_checks(tmp_path: Path, compiler: Compiler) -> None:
+    page = (ROOT / "docs" / "pagination.md").read_text()
+    root = write_out(snippets(page, "python"), tmp_path / "project")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_feed.py"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    with TestBackend(root) as backend:
+        sent = [backend.mutation("feed:publish", {"topic": "news", "text": str(number)}) for number in range(3)]
+        assert backend.outcome("mutation", "feed:hideAll", {"topic": "news"}, internal=True).failure is None
+        opts = {"numItems": 9, "cursor": None}
+        assert backend.query("feed:latest", {"topic": "news", "paginationOpts": opts})["page"] == [], sent
+        files = typescript.render(backend.bundle.manifest)
+    codegen.write(compiler.folder / "functions" / "_generated", files)
+    (snippet,) = snippets(page, "tsx")
+    compiler.write({"Feed.tsx": snippet})
+    assert compiler.errors() == ""
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--config-file=",
+        "schema.py",
+        "functions/feed.py",
+    ]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_page_on_reloading_says_what_runs_again(tmp_path: Path) -> None:
     (tmp_path / "functions").mkdir()
     root = write_out(snippets((ROOT / "docs" / "reloading.md").read_text(), "python"), tmp_path)

@@ -27,8 +27,9 @@ from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
 from reactor.execution.near_limits import warn_of_limits
 from reactor.execution.outcome import digest_of, error_of, failure_of, is_interruption
+from reactor.execution.pagination import Pages
 from reactor.execution.run import Run
-from reactor.execution.scope import Pages, Scope
+from reactor.execution.scope import Scope
 from reactor.execution.stored_files import discard_blobs
 from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
 from reactor.limits import Limits, setting
@@ -91,7 +92,7 @@ class FunctionCaller:
             raise StaleCode(f"the database belongs to bundle {reading.bundle}, this process runs {self._bundle.hash}")
         chance = Chance.repeatable(self._bundle.secret, call.path.encode(), call.args, call.identity or b"")
         run = self._run(call, self._clock.now_ns(), chance)
-        pages = Pages(call.path, call.args, call.journal)
+        pages = Pages(self._bundle.seal, run, call.path, call.args, call.journal)
         began = _cpu()
         ended = self._attempt(run, reading, lambda: self._invoke_query(call, run, reading, pages))
         cpu = _cpu() - began
@@ -104,7 +105,7 @@ class FunctionCaller:
             digest=digest_of(ended.value, ended.failure, run.logs.lines),
             reads=reading.reads.build().to_wire(),
             identity_read=run.identity_read,
-            journal=pages.journal,
+            journal=call.journal if ended.value is None else pages.journal,  # a page that failed keeps its end
             log_lines=run.logs.lines,
             cpu=cpu,
         )
@@ -178,7 +179,7 @@ class FunctionCaller:
     def _invoke_mutation(self, call: Call, run: Run, transaction: Transaction) -> bytes:
         definition = self._bundle.functions.find(call.path, "mutation", internal=call.internal)
         transaction.source = definition.path
-        scope = Scope(self._bundle, run, transaction, Pages())
+        scope = Scope(self._bundle, run, transaction, Pages(self._bundle.seal, run, call.path, call.args))
         return self._invoke(definition, MutationContext(scope), scope, call)
 
     # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────

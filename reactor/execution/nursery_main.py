@@ -41,6 +41,7 @@ from reactor.execution.frames import (
 from reactor.execution.libraries import forget_shadowed, import_libraries
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent, open_descriptors, reset_signals
+from reactor.execution.seal import Seal
 from reactor.execution.serve import Post, file_place, serve
 from reactor.execution.threads import unsafe_threads
 
@@ -126,7 +127,7 @@ class Nursery:
         gc.disable()  # an import makes objects that stay: looking for garbage among them is a third of its time
         try:
             bundle = loader.load_bundle(Path(load.root), environment)
-            self._bundle = dataclasses.replace(bundle, files=file_place(load))
+            self._bundle = dataclasses.replace(bundle, files=file_place(load), seal=Seal(load.cursor_key))
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False

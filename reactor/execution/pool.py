@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -27,6 +28,7 @@ from reactor.execution.libraries import installed_packages
 from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
+from reactor.execution.seal import KEY_SIZE
 from reactor.execution.writer_lane import Ledger, State, WriterLane
 from reactor.files.place import FilePlace
 from reactor.limits import Limits
@@ -69,13 +71,17 @@ class RunnerPool:
         start_method: str | None = None,
         built_in: Mapping[str, str] | None = None,
         files: FilePlace | None = None,
+        cursor_key: bytes | None = None,
     ) -> None:
         """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system.
 
-        `built_in` are environment variables this server defines; functions put `files` there.
+        `built_in` are environment variables this server defines; functions put `files` there;
+        `cursor_key` seals their cursors (without it they are good for the life of this pool).
         """
         self.on_reader_idle: Callable[[], None] = lambda: None  # set by the application
-        self._surroundings = Surroundings(str(database), dict(built_in or {}), files)
+        self._surroundings = Surroundings(
+            str(database), dict(built_in or {}), files, cursor_key or os.urandom(KEY_SIZE)
+        )
         self._runtime_dir = runtime_dir
         self._limits = limits
         self._clock = clock

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from pathlib import Path
+
+from reactor.storage.secret_file import secret_at
 
 FILE_NAME = "admin_key"
 
@@ -19,15 +20,7 @@ class AdminKey:
     @classmethod
     def at(cls, folder: Path) -> AdminKey:
         """The key of a data folder, made (mode 600) if there is none yet."""
-        path = folder / FILE_NAME
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_text().strip())
-        text = f"reactor|{secrets.token_hex(32)}"
-        with os.fdopen(handle, "w") as file:
-            file.write(text + "\n")
-        return cls(text)
+        return cls(secret_at(folder / FILE_NAME, lambda: f"reactor|{secrets.token_hex(32)}"))
 
     @property
     def text(self) -> str:

@@ -34,7 +34,9 @@ from reactor.execution.frames import Call, Kind, Outcome
 from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
 from reactor.execution.outcome import error_of
+from reactor.execution.seal import Seal
 from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.storage.cursor_key import cursor_key_at
 from reactor.testing.acting import Acting, Arguments, to_end
 from reactor.testing.fetched import Collector, FetchedResponse, request_of
 from reactor.testing.files import TestFiles
@@ -88,7 +90,7 @@ class TestBackend(Acting):
         try:
             bundle = self._load(project, env or {})
             self.files = TestFiles(folder, limits, self._system, lambda: self._now_ms)
-            self.bundle = dataclasses.replace(bundle, files=self.files.place)
+            self.bundle = dataclasses.replace(bundle, files=self.files.place, seal=Seal(cursor_key_at(folder)))
         except BaseException:
             self._close_database()
             raise

@@ -6,6 +6,7 @@ Rendering is pure; `write` is the one function that touches the disk. Nothing he
 """
 
 from codegen import typescript
-from codegen.files import write
+from codegen.files import stale, write
+from codegen.function_spec import function_spec
 
-__all__ = ["typescript", "write"]
+__all__ = ["function_spec", "stale", "typescript", "write"]

@@ -98,6 +98,13 @@ class Limits:
     http_stall: float = 30.0  # a client that takes nothing of a response for so long is cut
     http_bodies: int = 256 << 20  # request bodies a listener holds at once → 503
 
+    # code pushed to a server
+    deploy_size: int = 32 << 20  # packed, and again unpacked: sources are small, and held in memory
+    deploy_files: int = 10_000
+
+    # guesses of the admin key
+    admin_failures: int = 10  # of one address within a minute → 429 TooManyAuthFailures
+
     # memory of what happened
     write_log_bytes: int = 64 << 20
     write_log_age: float = 300.0

@@ -24,6 +24,7 @@ from reactor.cli.address_file import AddressFile
 from reactor.cli.environment import CHANGED_OFFLINE
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
+from reactor.deploy.bundle_store import BundleStore
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, ReactorError, SchemaViolation
@@ -46,8 +47,9 @@ class HostOptions:
     site_port_chosen: bool = False  # by the operator: serving without it will not do
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
-    types: bool = True  # write functions/_generated
+    types: str | None = "functions/_generated"  # write the front end's types there, below the root
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
+    bundles: BundleStore | None = None  # where pushed code is kept; without it none is taken
 
 
 _LOOK = 0.2  # seconds between looks whether a variable was set, while code that may want one is waited for
@@ -74,6 +76,7 @@ class Host:
             redact=not options.dev,
             origins=_origins(options),
             reach=Reach(private=options.dev, hosts=options.private_hosts),
+            bundles=options.bundles,
         )
 
     async def serve(self) -> None:
@@ -145,9 +148,9 @@ class Host:
             self._terminal.say(f"made an admin key: {self._options.data / ADMIN_KEY}")
 
     def _generate(self, manifest: Manifest) -> list[str]:
-        if not (self._options.dev and self._options.types):
+        if not self._options.dev or self._options.types is None:
             return []
-        return codegen.write(self._options.root / "functions" / "_generated", codegen.typescript.render(manifest))
+        return codegen.write(self._options.root / self._options.types, codegen.typescript.render(manifest))
 
     async def _run(self, *beside: Awaitable[None]) -> None:
         """Serve a started application until told to stop, or until something beside it fails; then stop it."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # imported when a Remote is made: it takes a tenth of what `r
     import httpx
 
 CONNECT_SECONDS = 5.0
+_PROTOCOL = "1.48.0"  # the version of the client whose protocol live commands speak
 DEFAULT_ISSUER = "https://reactor.invalid"  # of an identity given on the command line without one
 
 
@@ -41,6 +42,14 @@ class CallResult:
     value: Any  # JSON, with $integer and $bytes where JSON has no word
     error: str | None
     log_lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The operator's, perhaps in a user's place."""
+
+    key: str
+    acting_as: dict[str, Any] | None = None
 
 
 class Remote:
@@ -86,6 +95,23 @@ class Remote:
             log_lines=result.get("logLines", ()),
         )
 
+    async def deploy(self, archive: bytes, *, dry_run: bool) -> dict[str, Any]:
+        """Push sources; the server's account of it. Raises as `call`, and BadRequest for a push that is refused."""
+        path = "/api/_reactor/deploy" + ("?dryRun=true" if dry_run else "")
+        response = await self._send(path, archive, "application/gzip", self._authorization(None))
+        told: dict[str, Any] = orjson.loads(response.content)
+        return told
+
+    @property
+    def socket_url(self) -> str:
+        """Where its sync protocol is spoken."""
+        scheme, _, rest = self._url.partition("://")
+        return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/api/{_PROTOCOL}/sync"
+
+    def credential(self, identity: dict[str, Any] | None) -> Credential:
+        """What a socket says it is."""
+        return Credential(self._admin_key, None if identity is None else _whole(identity))
+
     async def variables(self) -> dict[str, str]:
         """The deployment's environment variables. Raises as `call`."""
         result = await self.call("_system/cli/queryEnvironmentVariables", {})
@@ -115,11 +141,14 @@ class Remote:
         return told["entries"], told["newCursor"]
 
     async def _post(self, path: str, body: Any, authorization: str) -> httpx.Response:
+        return await self._send(path, orjson.dumps(body), "application/json", authorization)
+
+    async def _send(self, path: str, body: bytes, kind: str, authorization: str) -> httpx.Response:
         try:
             response = await self._client.post(
                 f"{self._url}{path}",
-                content=orjson.dumps(body),
-                headers={"Content-Type": "application/json", "Authorization": authorization},
+                content=body,
+                headers={"Content-Type": kind, "Authorization": authorization},
             )
         except self._failed as error:
             raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
@@ -130,9 +159,11 @@ class Remote:
     def _authorization(self, identity: dict[str, Any] | None) -> str:
         if identity is None:
             return f"Convex {self._admin_key}"
-        if "tokenIdentifier" not in identity:
-            identity = {"issuer": DEFAULT_ISSUER, **identity}
-        return f"Convex {self._admin_key}:{base64.b64encode(orjson.dumps(identity)).decode()}"
+        return f"Convex {self._admin_key}:{base64.b64encode(orjson.dumps(_whole(identity))).decode()}"
+
+
+def _whole(identity: dict[str, Any]) -> dict[str, Any]:
+    return identity if "tokenIdentifier" in identity else {"issuer": DEFAULT_ISSUER, **identity}
 
 
 def _refusal(response: httpx.Response) -> ReactorError:

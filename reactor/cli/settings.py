@@ -7,7 +7,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reactor.errors import DefinitionError
@@ -24,6 +24,8 @@ class ProjectSettings:
     wire_names: str = "camelCase"
     limits: Limits = DEFAULT_LIMITS
     private_hosts: tuple[str, ...] = ()  # hosts of private networks that `reactor serve` may fetch from
+    generated: str = "functions/_generated"  # the folder of the front end's types, below the project's
+    include: tuple[str, ...] = ()  # patterns of further files that `reactor deploy` sends along
 
     @classmethod
     def read(cls, root: Path) -> ProjectSettings:
@@ -45,10 +47,33 @@ class ProjectSettings:
         if wire_names not in WIRE_NAMES:
             allowed = " or ".join(f'"{name}"' for name in WIRE_NAMES)
             raise DefinitionError(f"{FILE_NAME}: `tool.reactor.wire_names` must be {allowed}, not {wire_names!r}.")
-        hosts = table.get("private_hosts", [])
-        if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
-            raise DefinitionError(f"{FILE_NAME}: `tool.reactor.private_hosts` must be a list of hosts, not {hosts!r}.")
-        return cls(wire_names=wire_names, limits=_limits(table.get("limits", {})), private_hosts=tuple(hosts))
+        generated = table.get("generated", cls().generated)
+        if not isinstance(generated, str) or not _stays_below(generated):
+            raise DefinitionError(
+                f"{FILE_NAME}: `tool.reactor.generated` must be a folder of the project, not {generated!r}."
+            )
+        include = _texts(table, "include", "patterns of files of the project")
+        if not all(map(_stays_below, include)):
+            raise DefinitionError(f"{FILE_NAME}: `tool.reactor.include` must stay in the project's folder.")
+        return cls(
+            wire_names=wire_names,
+            limits=_limits(table.get("limits", {})),
+            private_hosts=_texts(table, "private_hosts", "hosts"),
+            generated=generated,
+            include=include,
+        )
+
+
+def _texts(table: Mapping[str, Any], name: str, what: str) -> tuple[str, ...]:
+    found = table.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(each, str) and each for each in found):
+        raise DefinitionError(f"{FILE_NAME}: `tool.reactor.{name}` must be a list of {what}, not {found!r}.")
+    return tuple(found)
+
+
+def _stays_below(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts
 
 
 def _limits(table: Any) -> Limits:

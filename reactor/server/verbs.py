@@ -9,6 +9,7 @@ from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
+from reactor.deploy.receiver import Delivery
 from reactor.engine.call_log import Stretch
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
@@ -54,6 +55,10 @@ class Verbs(Protocol):
 
     async def change_variables(self, changes: Sequence[VariableChange]) -> None:
         """Set and remove environment variables, all or none. Raises BadRequest."""
+        ...
+
+    async def receive_code(self, archive: bytes, *, dry_run: bool = False) -> Delivery:
+        """Put pushed sources in force, or say what that would do. Raises BadRequest; nothing has changed then."""
         ...
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from reactor.auth.guesses import Guesses
 from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.clock import Clock, SystemClock
@@ -99,7 +100,8 @@ class Application:
         self._by_path: dict[str, FunctionManifest] = {}
         self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
         self._authenticator = Authenticator(HttpFetcher(reach, limits), self._clock, limits)
-        self._admin_key: AdminKey | None = None
+        self._admin_key: AdminKey | None = None  # set by start
+        self._guesses = Guesses(limits.admin_failures)
         self._deploying = asyncio.Lock()
         self._receiver = None if bundles is None else Receiver(bundles, self._check_documents, limits, self._clock)
 
@@ -334,9 +336,17 @@ class Application:
 
     # ── sockets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
-        """Who an operator's credential makes a socket: nobody, or the user it acts as. Raises Unauthenticated, BadRequest."""
+    def identify_admin(self, key: str, acting_as: bytes | None, address: str = "") -> Identity | None:
+        """Who an operator's credential makes a socket: nobody, or the user it acts as. Raises Unauthenticated, BadRequest.
+
+        Raises Overloaded when too many wrong ones came from that address: then none is looked at.
+        """
+        now = self._clock.monotonic()
+        wait = self._guesses.wait(address, now)
+        if wait:
+            raise Overloaded("TooManyAuthFailures", "Too many wrong admin keys came from your address", wait)
         if not self.check_admin_key(key):
+            self._guesses.failed(address, now)
             raise Unauthenticated("BadDeployKey", "The provided admin key was invalid for this instance")
         if acting_as is None:
             return None

@@ -24,21 +24,23 @@ _WAL = 4 * DEFAULT_LIMITS.wal_hard
 
 async def all_findings(root: Path, data: Path, *, loads: bool) -> list[Finding]:
     """Everything about the data folder; whether documents fit, if the code `loads`."""
+    access = _access(data)
+    if access is not None:
+        return [access]
+    findings = [*_admin_key(data), await _server(data)]
+    health = list(_health(data / DATABASE))
+    if health and loads and not any(each.grade is Grade.BROKEN for each in health):
+        health.append(await _schema(root, data / DATABASE))
+    return findings + health
+
+
+def _access(data: Path) -> Finding | None:
+    """What there is to say of a folder into which nobody can look."""
     if not data.exists():
-        return [fine("data", f"nothing is stored yet; {data.name}/ is made by the first start")]
-    findings = [*_access(data), *_admin_key(data), await _server(data)]
-    database = data / DATABASE
-    if database.exists():
-        health = list(_health(database))
-        findings += health
-        if loads and not any(each.grade is Grade.BROKEN for each in health):
-            findings.append(await _schema(root, database))
-    return findings
-
-
-def _access(data: Path) -> Iterator[Finding]:
+        return fine("data", f"nothing is stored yet; {data.name}/ is made by the first start")
     if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
-        yield broken("data", f"{data} cannot be written by this user", f"sudo chown -R $(id -un) {data}")
+        return broken("data", f"{data} cannot be written by this user", f"sudo chown -R $(id -un) {data}")
+    return None
 
 
 def _admin_key(data: Path) -> Iterator[Finding]:
@@ -82,6 +84,8 @@ async def _server(data: Path) -> Finding:
 
 def _health(database: Path) -> Iterator[Finding]:
     """SQLite's own quick check, in a snapshot: a running server goes on."""
+    if not database.exists():
+        return
     repair = f"stop the server, copy {database.parent}, then: sqlite3 {database} .recover | sqlite3 recovered.db"
     try:
         connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=5)

@@ -14,6 +14,7 @@ from reactor.cli.target import Key, Target, Url, nobody_serves
 from reactor.cli.terminal import Terminal
 from reactor.deploy.plan import Change, DeployPlan
 from reactor.deploy.source_archive import SourceArchive
+from reactor.errors import BadRequest
 
 EXAMPLES = """
 **Examples**
@@ -49,7 +50,13 @@ def deploy(
                 raise nobody_serves()
             return await remote.deploy(archive.to_bytes(), dry_run=dry_run)
 
-    answer = run_to_end(push())
+    try:
+        answer = run_to_end(push())
+    except BadRequest as refusal:
+        terminal = Terminal(root)
+        terminal.refused(f"{refusal.code}: {refusal.message}")
+        terminal.warn("Nothing has changed: what ran before runs on.")
+        raise typer.Exit(1) from None
     if as_json:
         print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
     else:

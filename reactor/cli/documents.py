@@ -113,7 +113,7 @@ async def _rows(remote: Remote, args: dict[str, Any], limit: int) -> Rows:
     while len(rows) < limit:
         options = {"numItems": min(_PAGE, limit - len(rows)), "cursor": cursor}
         page = _value(await remote.call(_DATA, {**args, "paginationOpts": options}))
-        rows += page["page"]
+        rows += _documents(page)
         cursor = page["continueCursor"]
         if page["isDone"]:
             break
@@ -125,7 +125,14 @@ async def _live(remote: Remote, args: dict[str, Any], limit: int) -> AsyncGenera
     asked = {**args, "paginationOpts": {"numItems": min(limit, _PAGE), "cursor": None}} if args else {}
     async for result in query.results(_DATA if args else _STATS, asked):
         value = _value(result)
-        yield value["page"] if args else _tables(value)
+        yield _documents(value) if args else _tables(value)
+
+
+def _documents(page: dict[str, Any]) -> Rows:
+    if "problem" in page:
+        raise InvalidQuery(page["problem"])
+    rows: Rows = page["page"]
+    return rows
 
 
 def _tables(stats: Any) -> Rows:
@@ -145,8 +152,7 @@ def _tables(stats: Any) -> Rows:
 
 def _value(result: CallResult) -> Any:
     if result.error is not None:
-        text = result.error.strip().removeprefix("[Request ID: ")
-        raise InvalidQuery(text.partition("] Server Error\n")[2] or text)
+        raise InvalidQuery(result.error.strip())
     return result.value
 
 

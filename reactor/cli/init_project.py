@@ -97,7 +97,7 @@ def _contents(template: str, name: str, *, web: bool) -> Iterator[tuple[str, str
     for path, file in found:
         text = file.read_text("utf-8")
         for word, value in words.items():
-            text = text.replace("{{%s}}" % word, value)
+            text = text.replace("{{" + word + "}}", value)
         yield path, text
 
 

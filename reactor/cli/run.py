@@ -44,8 +44,8 @@ def run(
 ) -> None:
     """Call a function, and print its result as JSON.
 
-    You are the operator: internal functions can be called, too. Uses the server of this project if one is running, else starts one for the call. What the function printed, and how it
-    failed, goes to standard error.
+    You are the operator: internal functions can be called, too. Uses the server of this project if one is running, else
+    starts one for the call. What the function printed, and how it failed, goes to standard error.
     """
     arguments = arguments_of(args or [])
     user = None if identity is None else json_object(identity, "--identity")

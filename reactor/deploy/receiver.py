@@ -25,7 +25,7 @@ from reactor.limits import Limits
 class Runners(Protocol):
     """Who runs the code."""
 
-    async def load(self, root: Path) -> Nursery: ...
+    async def load(self, root: Path, *, again: bool) -> Nursery: ...
 
     async def switch(self, nursery: Nursery) -> None: ...
 
@@ -100,7 +100,7 @@ class Receiver:
 
     async def _load(self, root: Path, pool: Runners) -> Nursery:
         try:
-            return await pool.load(root)
+            return await pool.load(root, again=False)
         except BundleBroken as broken:
             raise BadRequest("BundleBroken", broken.traceback.replace(f"{root}/", "").strip()) from None
 

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from reactor.deploy.watcher import Sources
 from reactor.errors import BadRequest, DefinitionError
+from reactor.execution.project import DATA_MARK
 from reactor.limits import Limits, setting
 
 SETTINGS = "pyproject.toml"
@@ -59,10 +60,13 @@ class SourceArchive:
     @property
     def digest(self) -> str:
         """Names exactly these files: 32 hexadecimal digits."""
-        hasher = hashlib.blake2b(digest_size=16)
-        for name, data in sorted(self.files.items()):
-            hasher.update(f"{name}\0{len(data)}\0".encode() + data)
-        return hasher.hexdigest()
+        return _digest(self.files)
+
+    @property
+    def _data_digest(self) -> str:
+        """Names the files that are no code, and may be read by it: when they change, every query runs again."""
+        data = {name: text for name, text in self.files.items() if not name.endswith(".py") and name != SETTINGS}
+        return _digest(data) if data else ""
 
     def to_bytes(self) -> bytes:
         """The archive that `from_bytes` reads; the same for the same files."""
@@ -110,7 +114,7 @@ class SourceArchive:
     def write(self, folder: Path) -> None:
         """Make a new folder of them that is still there after a power cut."""
         folder.mkdir(parents=True)
-        for name, data in self.files.items():
+        for name, data in (*self.files.items(), (DATA_MARK, self._data_digest.encode())):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as file:
@@ -119,6 +123,13 @@ class SourceArchive:
                 os.fsync(file.fileno())
         for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
             sync_folder(each)
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    hasher = hashlib.blake2b(digest_size=16)
+    for name, data in sorted(files.items()):
+        hasher.update(f"{name}\0{len(data)}\0".encode() + data)
+    return hasher.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:
@@ -147,6 +158,8 @@ def _checked_name(entry: tarfile.TarInfo) -> str:
     parts = name.split("/")
     encoded = name.encode()  # UnicodeError for one that is not UTF-8
     strange = name.startswith("/") or "\\" in name or not name.isprintable()
+    if name == DATA_MARK:
+        raise _refusal(f"{DATA_MARK} is the server's to write")
     if strange or any(part in ("", ".", "..") or len(part.encode()) > _NAME_BYTES for part in parts):
         raise _refusal(f"the path {shown!r} does not stay in the project")
     if len(encoded) > _PATH_BYTES:

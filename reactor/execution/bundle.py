@@ -71,7 +71,7 @@ def bundle_of(
     ]
     functions = FunctionRegistry(definitions)
     return Bundle(
-        hash=importer.hash(environment.mark),
+        hash=importer.hash(",".join(filter(None, (environment.mark, project.data_mark)))),
         project=project,
         schema=schema,
         functions=functions,

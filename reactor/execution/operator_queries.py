@@ -10,7 +10,7 @@ from typing import Any
 
 from reactor.database.catalog import BY_CREATION_TIME, BY_ID, IndexInfo, TableInfo
 from reactor.database.reading import Reading
-from reactor.errors import InvalidQuery, InvalidValue
+from reactor.errors import AppError, InvalidQuery, InvalidValue
 from reactor.execution.pagination import Position, fingerprint, read_cursor, write_cursor
 from reactor.footprint.key_range import EVERYTHING
 from reactor.values.field_path import FieldPath
@@ -47,7 +47,20 @@ def measure_tables(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
 
 
 def table_data(reading: Reading, args: Arguments, _now_ms: float) -> Value:
-    """A page of a table's documents, by creation or along an index. `filters` are fields and the value each must have."""
+    """A page of a table's documents, by creation or along an index. `filters` are fields and the value each must have.
+
+    What cannot be asked is told in `problem`: the operator's mistake is no failure of the server, to be hidden or logged.
+    """
+    try:
+        return _page(reading, args)
+    except InvalidQuery as error:
+        problem = str(error)
+    except AppError:
+        problem = "The cursor is another question's: begin without one."
+    return {"page": [], "isDone": True, "continueCursor": "", "problem": problem}
+
+
+def _page(reading: Reading, args: Arguments) -> Value:
     name, filters, descending = _text(args, "table"), _filters(args), args.get("order", "desc") != "asc"
     tables = {table.name: table for table in _tables(reading)}
     table = tables.get(name)
@@ -56,10 +69,8 @@ def table_data(reading: Reading, args: Arguments, _now_ms: float) -> Value:
         raise InvalidQuery(f"There is no table `{name}`. Tables: {known}.")
     index = _index(table, args.get("index"), filters)
     equal = _leading(index, filters)
-    options = args.get("paginationOpts") or {}
-    wanted = min(max(int(options.get("numItems", 100)), 1), _MOST)
+    wanted, cursor = _options(args)
     query = fingerprint([name.encode(), index.name.encode(), b"%d" % descending, *sorted(map(_mark, filters.items()))])
-    cursor = options.get("cursor")
     start = None if cursor is None else read_cursor(cursor, query)
     page: list[Value] = []
     end = Position(None)
@@ -89,6 +100,16 @@ def _text(args: Arguments, name: str) -> str:
     return value
 
 
+def _options(args: Arguments) -> tuple[int, str | None]:
+    """How many documents, and behind which cursor."""
+    options = args.get("paginationOpts") or {}
+    if isinstance(options, dict):
+        wanted, cursor = options.get("numItems", 100), options.get("cursor")
+        if isinstance(wanted, int | float) and 1 <= wanted and isinstance(cursor, str | None):
+            return int(min(wanted, _MOST)), cursor
+    raise InvalidQuery("`paginationOpts` must be an object with `numItems`, a number from 1, and `cursor`.")
+
+
 def _filters(args: Arguments) -> dict[FieldPath, Value]:
     found = args.get("filters") or {}
     if not isinstance(found, dict):
@@ -99,13 +120,13 @@ def _filters(args: Arguments) -> dict[FieldPath, Value]:
         raise InvalidQuery(str(error)) from None
 
 
-def _index(table: TableInfo, name: str | None, filters: Mapping[FieldPath, Value]) -> IndexInfo:
+def _index(table: TableInfo, name: object, filters: Mapping[FieldPath, Value]) -> IndexInfo:
     """The index asked for, else the one on which the filters pass over least."""
     ready = {index.name: index for index in table.indexes.values() if index.state == "ready"}
     if name is None:
         best = max(ready.values(), key=lambda index: len(_leading(index, filters)))
         return best if _leading(best, filters) else ready[BY_CREATION_TIME]
-    if name not in ready:
+    if not isinstance(name, str) or name not in ready:
         raise InvalidQuery(f"There is no index `{table.name}.{name}`. Indexes: {', '.join(sorted(ready))}.")
     return ready[name]
 

@@ -69,10 +69,11 @@ class Verbs(Protocol):
         """Have the project's HTTP routes answer a request, which one of them fits. `name` is what logs call it."""
         ...
 
-    def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
+    def identify_admin(self, key: str, acting_as: bytes | None, address: str = "") -> Identity | None:
         """Nobody, or the user whose attributes (encoded JSON of an object) the operator acts as.
 
-        Raises Unauthenticated for a wrong key, BadRequest or InvalidValue for attributes that are none.
+        `address` is where the credential comes from: Overloaded when too many wrong ones came from there. Raises
+        Unauthenticated for a wrong key, BadRequest or InvalidValue for attributes that are none.
         """
         ...
 

@@ -14,6 +14,7 @@ class ClientInfo:
 
     name: str = "unknown"
     version: tuple[int, int, int] = (0, 0, 0)
+    address: str = ""  # where it calls from
 
     @property
     def reads_chunks(self) -> bool:

@@ -125,7 +125,7 @@ class PretendVerbs:
         self.read.append((cursor, limit, wait))
         return self.stretch
 
-    def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
+    def identify_admin(self, key: str, acting_as: bytes | None, address: str = "") -> Identity | None:
         if key != ADMIN_KEY:
             raise Unauthenticated("BadDeployKey", "The provided admin key was invalid for this instance")
         if acting_as is None:

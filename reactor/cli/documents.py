@@ -93,13 +93,12 @@ def show_data(
     target = Target(data, url, admin_key)
 
     async def show() -> None:
-        if watch:
-            async with target.reached() as remote:
-                async for rows in _live(remote, args, limit):
-                    _show(rows, shape, listing=table is None, again=True)
-            return
         async with target.reached() as remote:
-            _show(await _rows(remote, args, limit), shape, listing=table is None)
+            if not watch:
+                _show(await _rows(remote, args, limit), shape, listing=table is None)
+                return
+            async for rows in _live(remote, args, limit):
+                _show(rows, shape, listing=table is None, again=True)
 
     run_to_end(show(), interrupted=0 if watch else 130)
 

@@ -186,13 +186,11 @@ def _change(changes: Sequence[VariableChange], data: Path, url: str | None, admi
 
 @contextlib.asynccontextmanager
 async def _deployment(data: Path, url: str | None, admin_key: str | None) -> AsyncGenerator[Deployment, None]:
-    if url is None:
-        root = project_root()
     async with Target(data, url, admin_key).running() as remote:
         if remote is not None:
             yield remote
             return
-    folder = absolute(data)
+    root, folder = project_root(), absolute(data)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock.take(folder / f"{DATABASE}.server", "server")
     try:

@@ -53,10 +53,9 @@ def logs(
 
 
 async def _entries(target: Target, history: int, *, follow: bool) -> AsyncGenerator[list[Entry], None]:
-    if target.url is None:
-        project_root()
     async with target.running() as remote:
         if remote is None:
+            project_root()
             if follow:
                 raise nobody_serves()
             yield _stored(absolute(target.data) / FILE_NAME, history)

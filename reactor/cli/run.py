@@ -57,10 +57,6 @@ def run(
 
 
 async def _call(target: Target, path: str, args: dict[str, Any], user: dict[str, Any] | None) -> CallResult:
-    elsewhere = target.elsewhere
-    if elsewhere is not None:
-        async with elsewhere:
-            return await elsewhere.call(path, args, user)
     async with target.reached() as remote:
         return await remote.call(path, args, user)
 

@@ -72,13 +72,12 @@ class Target:
     @contextlib.asynccontextmanager
     async def reached(self) -> AsyncGenerator[Remote, None]:
         """A server in any case: one is started for the block if this project has none."""
-        if self.url is None:
-            root = project_root()
-            async with reaching(root, absolute(self.data), limits=ProjectSettings.read(root).limits) as remote:
-                yield remote
-            return
         async with self.running() as remote:
-            assert remote is not None, "it is elsewhere"
+            if remote is not None:
+                yield remote
+                return
+        root = project_root()
+        async with reaching(root, absolute(self.data), limits=ProjectSettings.read(root).limits) as remote:
             yield remote
 
 

@@ -91,7 +91,7 @@ class Receiver:
             if dry_run:
                 return await self._plan(digest, plan, nursery, running)
             await self._switch(StoredBundle(digest, nursery.bundle, self._clock.now_ns() / 1e9), nursery, running.pool)
-        except BaseException:
+        except Exception:  # cancelled, we may have switched already: the next start asks the database
             self._clean(digest)
             raise
         before, self._serving = self._serving, digest

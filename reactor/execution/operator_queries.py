@@ -105,7 +105,7 @@ def _options(args: Arguments) -> tuple[int, str | None]:
     options = args.get("paginationOpts") or {}
     if isinstance(options, dict):
         wanted, cursor = options.get("numItems", 100), options.get("cursor")
-        if isinstance(wanted, int | float) and 1 <= wanted and isinstance(cursor, str | None):
+        if isinstance(wanted, int | float) and wanted >= 1 and isinstance(cursor, str | None):
             return int(min(wanted, _MOST)), cursor
     raise InvalidQuery("`paginationOpts` must be an object with `numItems`, a number from 1, and `cursor`.")
 

@@ -95,6 +95,14 @@ class Remote:
             log_lines=result.get("logLines", ()),
         )
 
+    async def public_functions(self) -> list[str]:
+        """The paths of functions that everybody may call. Raises Unreachable."""
+        try:
+            response = await self._client.get(f"{self._url}/api/_reactor/functions", timeout=CONNECT_SECONDS)
+            return [each["path"] for each in orjson.loads(response.content)["functions"]]
+        except (self._failed, orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise Unreachable(f"{self._url} does not tell its functions") from error
+
     async def deploy(self, archive: bytes, *, dry_run: bool) -> dict[str, Any]:
         """Push sources; the server's account of it. Raises as `call`, and BadRequest for a push that is refused."""
         path = "/api/_reactor/deploy" + ("?dryRun=true" if dry_run else "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -58,7 +61,18 @@ def run(
 
 async def _call(target: Target, path: str, args: dict[str, Any], user: dict[str, Any] | None) -> CallResult:
     async with target.reached() as remote:
-        return await remote.call(path, args, user)
+        result = await remote.call(path, args, user)
+        if result.error is not None and (hint := _close_to(path, await remote.public_functions())):
+            result = replace(result, error=f"{result.error.rstrip()}\n{hint}")
+        return result
+
+
+def _close_to(path: str, known: list[str]) -> str:
+    """What may have been meant by a path nobody has."""
+    spelt = re.sub(r"_([a-z])", lambda found: found[1].upper(), path.replace(".js:", ":").replace("/", "."))
+    names = {name.replace("/", "."): name for name in known}
+    close = [] if spelt in names else difflib.get_close_matches(spelt, names, n=3, cutoff=0.7)
+    return f"Did you mean {' or '.join(names[each] for each in close)}?" if close else ""
 
 
 async def _follow(target: Target, path: str, args: dict[str, Any], user: dict[str, Any] | None) -> None:

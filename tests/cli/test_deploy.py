@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import subprocess
@@ -10,16 +9,13 @@ import sys
 import tarfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from reactor.cli.main import app
-from reactor.errors import ReactorError
+from tests.cli.typed import Said, reactor
 from tests.support import Project, RunningServer, serving
 
 SCHEMA = """
@@ -61,28 +57,16 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
         yield running
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command came to."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
 class Desk:
     """Where somebody works who deploys to the server, with the key in the environment. Commands run in this process."""
 
     def __init__(self, server: RunningServer, project: Project, key: str | None = None) -> None:
         self.project = project
         self._server = server
-        self._environment = {"REACTOR_URL": server.url, "REACTOR_ADMIN_KEY": key or server.admin_key, "COLUMNS": "200"}
+        self._environment = {"REACTOR_URL": server.url, "REACTOR_ADMIN_KEY": key or server.admin_key}
 
     def deploy(self, *options: str) -> Said:
-        with contextlib.chdir(self.project.root):
-            said = CliRunner().invoke(app, ["deploy", *options], env=self._environment)
-        failure = str(said.exception) if isinstance(said.exception, ReactorError) else ""  # main() prints it
-        return Said(said.exit_code, said.stdout, said.stderr + failure)
+        return reactor(self.project.root, "deploy", *options, environment=self._environment)
 
     def ask(self, path: str) -> object:
         """A query's result."""
@@ -118,6 +102,7 @@ class Watching:
         self.process.communicate(timeout=10)
 
 
+@pytest.mark.timeout(300)  # eight pushes and a death, each of which starts processes
 def test_a_push_goes_live_under_load_survives_kill_and_what_does_not_fit_changes_nothing(
     server: RunningServer, tmp_path: Path
 ) -> None:
@@ -130,7 +115,7 @@ def assert_pushes_go_live(server: RunningServer, desk: Desk, watching: Watching)
     assert watching.next() == '"one a"'
 
     planned = desk.deploy("--dry-run", "--json")
-    assert planned.exit_code == 0, planned.stderr
+    assert planned.returncode == 0, planned.stderr
     assert json.loads(planned.stdout)["status"] == "planned"
     assert folders(server) == [], "a plan leaves nothing behind"
 
@@ -151,28 +136,28 @@ def assert_pushes_go_live(server: RunningServer, desk: Desk, watching: Watching)
     pushed = desk.deploy()
     stop.set()
     writer.join()
-    assert pushed.exit_code == 0, pushed.stderr
+    assert pushed.returncode == 0, pushed.stderr
     assert "✓ live: 3 files" in pushed.stderr
     assert watching.next() == '"two a"', "the socket stayed open and was told"
     assert not failed
     assert desk.ask("notes:count") == added[0] > 0, "no mutation lost or doubled"
 
     again = desk.deploy()
-    assert (again.exit_code, again.stderr) == (0, "Nothing to do: the server has this code.\n")
+    assert (again.returncode, again.stderr) == (0, "Nothing to do: the server has this code.\n")
     desk.project.write("functions/word.txt", "b")  # data beside the code is code
-    assert desk.deploy().exit_code == 0
+    assert desk.deploy().returncode == 0
     assert watching.next() == '"two b"'
     (live,) = [name for name in folders(server) if name in (server.project.data / "bundles/in_force").read_text()]
 
     desk.project.write("schema.py", SCHEMA.replace("text: str", "text: str\n        size: int"))
     for options in (("--dry-run",), ()):
         narrowed = desk.deploy(*options)
-        assert narrowed.exit_code == 1
+        assert narrowed.returncode == 1
         assert "missing the required field `size`" in narrowed.stderr
     desk.project.write("schema.py", SCHEMA)
     desk.project.write_function("broken", "def broken(:")
     broken = desk.deploy()
-    assert broken.exit_code == 1
+    assert broken.returncode == 1
     assert 'File "functions/broken.py", line 1' in broken.stderr
     assert str(server.project.root) not in broken.stderr
     assert "what ran before runs on" in broken.stderr
@@ -184,14 +169,14 @@ def assert_pushes_go_live(server: RunningServer, desk: Desk, watching: Watching)
     assert folders(server) == [live], "what nobody serves is gone"
     (desk.project.root / "functions/broken.py").unlink()
     desk.project.write_function("notes", NOTES.replace("{version}", "three"))
-    assert desk.deploy().exit_code == 0
+    assert desk.deploy().returncode == 0
     assert watching.next() == '"three b"', "it has connected again"
 
 
 def test_hostile_and_foreign_pushes_are_refused_at_the_door(server: RunningServer, tmp_path: Path) -> None:
     desk = Desk(server, project_at(tmp_path / "desk", "two"), key="reactor|0000")
     said = desk.deploy()
-    assert said.exit_code == 1
+    assert said.returncode == 1
     assert "admin key" in said.stderr
     url = f"{server.url}/api/_reactor/deploy"
     key = {"Authorization": f"Convex {server.admin_key}"}
@@ -226,7 +211,7 @@ def test_a_machine_without_sources_waits_for_its_first_push_and_one_that_serves_
     with serving(machine, "serve", options=("--code", "deployed")) as server:
         assert "waiting for `reactor deploy`" in server.output
         at = Desk(server, desk)
-        assert at.deploy().exit_code == 0
+        assert at.deploy().returncode == 0
         assert at.ask("notes:version") == "two a"
         server.restart()
         assert at.ask("notes:version") == "two a"
@@ -234,7 +219,7 @@ def test_a_machine_without_sources_waits_for_its_first_push_and_one_that_serves_
     (desk.data / "bundles").symlink_to(machine.data / "bundles")
     with serving(desk, "serve", options=("--code", "here")) as server:
         said = Desk(server, desk).deploy()
-        assert said.exit_code == 1
+        assert said.returncode == 1
         assert "takes none over the network" in said.stderr
 
 
@@ -242,7 +227,7 @@ def test_settings_no_server_could_start_with_are_refused(server: RunningServer, 
     desk = Desk(server, project_at(tmp_path / "desk", "two"))
     desk.project.write("pyproject.toml", "[tool.reactor]\nreader = 1\n")
     said = desk.deploy()
-    assert said.exit_code == 1
+    assert said.returncode == 1
     assert "has no setting `reader`" in said.stderr
     bad = io.BytesIO()
     with tarfile.open(fileobj=bad, mode="w:gz") as archive:

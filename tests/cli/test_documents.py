@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.typed import reactor
 from tests.support import Project, RunningServer, serving
 
 SCHEMA = """
@@ -54,20 +55,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     project = Project(tmp_path_factory.mktemp("data") / "p", schema=SCHEMA, functions={"chat": CHAT})
     with serving(project, "serve") as running:
         for arguments in ("count=3 room=lobby", "count=1100 room=crowd", 'count=1 room=x,"y'):
-            assert running.run("run", "chat:fill", *arguments.split()).returncode == 0
-        assert running.run("run", "chat:later").returncode == 0
+            assert reactor(project.root, "run", "chat:fill", *arguments.split()).returncode == 0
+        assert reactor(project.root, "run", "chat:later").returncode == 0
         yield running
 
 
 def rows(server: RunningServer, *arguments: str) -> list[dict[str, Any]]:
     """What `reactor data` says into a pipe: a JSON object a line."""
-    said = server.run("data", *arguments)
+    said = reactor(server.project.root, "data", *arguments)
     assert said.returncode == 0, said.stderr
     return [json.loads(line) for line in said.stdout.splitlines()]
 
 
 def refusal(server: RunningServer, *arguments: str) -> str:
-    said = server.run(*arguments)
+    said = reactor(server.project.root, *arguments)
     assert said.returncode != 0
     assert said.stdout == ""
     assert "Traceback" not in said.stderr
@@ -105,11 +106,11 @@ def test_filters_and_indexes_choose_documents(server: RunningServer) -> None:
 
 def test_formats_are_read_back_by_programs(server: RunningServer) -> None:
     query = ("data", "messages", "--filter", 'room=x,"y')
-    (row,) = json.loads(server.run(*query, "--format", "json").stdout)
-    (line,) = csv.DictReader(io.StringIO(server.run(*query, "--format", "csv").stdout))
+    (row,) = json.loads(reactor(server.project.root, *query, "--format", "json").stdout)
+    (line,) = csv.DictReader(io.StringIO(reactor(server.project.root, *query, "--format", "csv").stdout))
     assert (line["room"], line["likes"], line["deleted"]) == ('x,"y', "0", "false")
     assert line["_id"] == row["_id"]
-    table = server.run(*query, "--format", "table").stdout
+    table = reactor(server.project.root, *query, "--format", "table").stdout
     assert "\x1b" not in table, "no colour into a pipe"
     assert table.splitlines()[0].split() == ["_id", "big", "deleted", "likes", "room", "text", "_creationTime"]
 
@@ -123,11 +124,15 @@ def test_what_cannot_be_asked_is_said_also_by_a_server_that_tells_nothing_of_its
     assert "need a table" in refusal(server, "data", "--filter", "a=b")
     assert "is not a field path" in refusal(server, "data", "messages", "--filter", "a b=1")
     assert "name=value" in refusal(server, "run", "chat:hear", "lobby")
+    assert "Did you mean chat:hear?" in refusal(server, "run", "chat:her")
+    assert "Did you mean" not in refusal(server, "run", "chat:hear", "limit=-1", "room=a")
     assert "given twice" in refusal(server, "run", "chat:hear", "room=a", "room=b")
 
 
 def test_arguments_can_be_typed_without_json(server: RunningServer) -> None:
-    said = server.run("run", "chat:hear", "room=lobby", "limit=2", 'note="5"', "--identity", '{"subject": "ann"}')
+    said = reactor(
+        server.project.root, "run", "chat:hear", "room=lobby", "limit=2", 'note="5"', "--identity", '{"subject": "ann"}'
+    )
     assert json.loads(said.stdout) == ["ann: lobby 2", "ann: lobby 1"], said.stderr
 
 
@@ -154,7 +159,7 @@ def test_a_query_and_a_table_are_watched(server: RunningServer) -> None:
         assert tables is not None
         assert query.readline() == "[]\n"
         before = _tree(tables)[0]["documents"]
-        assert server.run("run", "chat:fill", "count=1", "room=new").returncode == 0
+        assert reactor(server.project.root, "run", "chat:fill", "count=1", "room=new").returncode == 0
         assert query.readline() + query.readline() + query.readline() == '[\n  "ann: new 0"\n]\n'
         assert json.loads(documents.readline())["text"] == "new 0"
         assert _tree(tables)[0]["documents"] == before + 1

@@ -62,6 +62,7 @@ from reactor.sync.session import (
     Verify,
     Watch,
 )
+from reactor.sync.version import StateVersion
 
 PING_FRAME = ws_frame(PING)
 PATIENCE = 3  # refreshes that found no common timestamp before the whole set is run in one snapshot
@@ -83,7 +84,8 @@ class Watched:
 
     def updated(self) -> None:
         """See Subscriber."""
-        self.worker.touch()
+        worker = self.worker
+        worker.application.touch(worker)
 
 
 class SyncWorker:
@@ -91,7 +93,6 @@ class SyncWorker:
 
     __slots__ = (
         "_actions",
-        "_application",
         "_blocked",
         "_chunks",
         "_client",
@@ -104,6 +105,7 @@ class SyncWorker:
         "_sign_in",
         "_socket",
         "_watched",
+        "application",
         "closing",
         "said_at",
     )
@@ -113,9 +115,9 @@ class SyncWorker:
         self._heartbeat = heartbeat
         self._loop = asyncio.get_running_loop()
         self.said_at = self._loop.time()  # set by _send
-        self._application = application
+        self.application = application
         self._client = client
-        self._session = SyncSession()
+        self._session = SyncSession(application.limits.socket_queries)
         self._watched: dict[int, Watched] = {}  # follows Watch and Unwatch
         self._mutations = 0  # sent to the writer and not answered
         self._actions = 0  # running
@@ -166,9 +168,9 @@ class SyncWorker:
         self._sign_in.stop()
         self._session.closed()
         for watched in self._watched.values():
-            self._application.unwatch(watched)
+            self.application.unwatch(watched)
         self._watched.clear()
-        self._application.forget(self)
+        self.application.forget(self)
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,12 +180,12 @@ class SyncWorker:
             match effect:
                 case Watch(query):
                     watched = self._watched[query.query_id] = Watched(self, query, _key(self._session.identity))
-                    self._application.watch(
+                    self.application.watch(
                         QueryKey(query.path, query.args, query.journal, self._session.admin), watched
                     )
                     self.touch()
                 case Unwatch(query):
-                    self._application.unwatch(self._watched.pop(query.query_id))
+                    self.application.unwatch(self._watched.pop(query.query_id))
                 case RunMutation():
                     self._run_mutation(effect)
                 case RunAction():
@@ -204,7 +206,7 @@ class SyncWorker:
 
     def _run_mutation(self, effect: RunMutation) -> None:
         mutation = effect.mutation
-        if self._mutations >= self._application.limits.socket_mutations:
+        if self._mutations >= self.application.limits.socket_mutations:
             self.close("TooManyConcurrentMutations")
             return
         self._mutations += 1
@@ -214,7 +216,7 @@ class SyncWorker:
             self._mutation_done(mutation.request_id, outcome)
 
         try:
-            self._application.submit_mutation(
+            self.application.submit_mutation(
                 mutation.path,
                 mutation.args,
                 effect.identity,
@@ -231,7 +233,7 @@ class SyncWorker:
         if self.closing:
             return
         failure = outcome.failure
-        redact = self._application.redact
+        redact = self.application.redact
         lines = shown_log_lines(outcome.log_lines, redact)
         if failure is None:
             assert outcome.value is not None
@@ -240,14 +242,14 @@ class SyncWorker:
             self.close(failure.code)
             return
         else:
-            text = error_message(self._application.request_name(outcome.call), failure, redact)
+            text = error_message(self.application.request_name(outcome.call), failure, redact)
             self._say(MutationFailed(request, text, failure.data, lines))
-        self._session.responded(max(outcome.ts, self._application.head) if failure else outcome.ts)
+        self._session.responded(max(outcome.ts, self.application.head) if failure else outcome.ts)
         self.touch()
 
     def _run_action(self, effect: RunAction) -> None:
         action = effect.action
-        if self._actions >= self._application.limits.socket_actions:
+        if self._actions >= self.application.limits.socket_actions:
             self.close("TooManyInflightActionsForSingleClient")
             return
         self._actions += 1
@@ -256,13 +258,13 @@ class SyncWorker:
             self._actions -= 1
             self._action_done(action.request_id, outcome)
 
-        self._application.submit_action(action.path, action.args, effect.identity, done, internal=effect.admin)
+        self.application.submit_action(action.path, action.args, effect.identity, done, internal=effect.admin)
 
     def _action_done(self, request: int, outcome: Outcome) -> None:
         if self.closing:
             return
         failure = outcome.failure
-        redact = self._application.redact
+        redact = self.application.redact
         lines = shown_log_lines(outcome.log_lines, redact)
         if failure is None:
             assert outcome.value is not None
@@ -271,14 +273,14 @@ class SyncWorker:
             self.close(failure.code)
             return
         else:
-            text = error_message(self._application.request_name(outcome.call), failure, redact)
+            text = error_message(self.application.request_name(outcome.call), failure, redact)
             self._say(ActionFailed(request, text, failure.data, lines))
-        self._session.responded(self._application.head)
+        self._session.responded(self.application.head)
         self.touch()
 
     def _check_observed(self, ts: int) -> None:
         self._session.observed(ts)
-        if ts > self._application.head and not self._application.reach(ts, self):
+        if ts > self.application.head and not self.application.reach(ts, self):
             _log.warning("a client has seen a state %d ns ahead of the log: its socket is closed", ts)
             self.close("InternalServerError")
 
@@ -286,10 +288,12 @@ class SyncWorker:
 
     def touch(self) -> None:
         """Look at this session at the end of the present step."""
-        self._application.touch(self)
+        self.application.touch(self)
 
     def refresh(self, cache: FrameCache) -> None:
         """Make a Transition, if there is something to tell and a timestamp at which all of it is true."""
+        # The way of every push to every client: it calls little and touches few objects, for they are in no cache when
+        # there are many.
         session = self._session
         if not self._may_tell():
             return
@@ -306,7 +310,7 @@ class SyncWorker:
                 changed.append((watched.query, observation))
         if not changed and not session.owes:
             return
-        ts = self._application.head if settled else self._common_timestamp()
+        ts = self.application.head if settled else self._common_timestamp()
         if ts is None or ts < max(session.floor, session.sent.ts):
             self._missed()
             return
@@ -314,13 +318,16 @@ class SyncWorker:
 
     def _may_tell(self) -> bool:
         """Whether a Transition may go out now; if only the socket is in the way, it is due once that is clear."""
-        if self.closing or not self._session.ready:
+        session = self._session
+        if self.closing or not session.ready:
             return False
-        if self._sign_in.is_over:
-            self.carry_out(self._session.expired())
+        if session.expires is not None and self._sign_in.is_over:
+            self.carry_out(session.expired())
             return False
-        self._blocked = not self._socket.clear or self._chunks is not None
-        return not self._blocked
+        if self._chunks is None and self._socket.clear:
+            return True
+        self._blocked = True
+        return False
 
     def aligned(self, ts: int, seen: dict[Subscription, Observation], cache: FrameCache) -> None:
         """The gang asked for was run: all of `seen` is true at `ts`."""
@@ -347,7 +354,7 @@ class SyncWorker:
         The session's floor may lie inside a batch, where no readable state is (engine A8): it is only compared.
         """
         session = self._session
-        log = self._application.log
+        log = self.application.log
         newest = session.sent.ts
         first_end = None
         for watched in self._watched.values():
@@ -357,7 +364,7 @@ class SyncWorker:
             if subscription.valid_until is not None and (first_end is None or subscription.valid_until < first_end):
                 first_end = subscription.valid_until
         if first_end is None:
-            return self._application.head
+            return self.application.head
         if session.floor <= newest < first_end:
             return newest
         before = log.previous(first_end)
@@ -373,7 +380,7 @@ class SyncWorker:
         if self._misses > PATIENCE and not self._gang:
             self._gang = True
             members = dict.fromkeys(watched.subscription for watched in self._watched.values())
-            self._application.run_gang(self, _key(self._session.identity), members)
+            self.application.run_gang(self, _key(self._session.identity), members)
 
     def _transition(self, ts: int, changed: list[tuple[SyncedQuery, Observation]], cache: FrameCache) -> None:
         session = self._session
@@ -382,12 +389,9 @@ class SyncWorker:
         start, removed = session.advance(end)
         if len(changed) == 1 and not removed:
             query, observation = changed[0]
-            key = (*start.key, *end.key, query.query_id, observation.digest, observation.journal)
-            frame = cache.frames.get(key)
+            frame = cache.last(start, end, query.query_id, observation)
             if frame is None:
-                body = observation.told or self._tell(observation)
-                frame = ws_frame(encode_transition(start, end, (place(query.query_id, body),)))
-                cache.frames[key] = frame
+                frame = self._one_change(start, end, query.query_id, observation, cache)
             query.sent = observation.digest
             query.journal = observation.journal
             self._send_transition(frame)
@@ -399,17 +403,28 @@ class SyncWorker:
             query.journal = observation.journal
         self._send_transition(ws_frame(encode_transition(start, end, modifications)))
 
+    def _one_change(
+        self, start: StateVersion, end: StateVersion, query_id: int, observation: Observation, cache: FrameCache
+    ) -> bytes:
+        key = (*start.key, *end.key, query_id, observation.digest, observation.journal)
+        frame = cache.frames.get(key)
+        if frame is None:
+            body = observation.told or self._tell(observation)
+            frame = cache.frames[key] = ws_frame(encode_transition(start, end, (place(query_id, body),)))
+        cache.remember(frame, start, end, query_id, observation)
+        return frame
+
     def _tell(self, observation: Observation) -> bytes:
         """Spell what a run came to, once for all who watch it."""
         outcome = observation.payload
         assert isinstance(outcome, Outcome)
-        redact = self._application.redact
+        redact = self.application.redact
         lines = shown_log_lines(outcome.log_lines, redact)
         if outcome.failure is None:
             assert outcome.value is not None
             body = updated_body(outcome.value, lines, outcome.journal)
         else:
-            text = error_message(self._application.request_name(outcome.call), outcome.failure, redact)
+            text = error_message(self.application.request_name(outcome.call), outcome.failure, redact)
             body = failed_body(text, outcome.failure.data, lines, outcome.journal)
         observation.told = body
         return body
@@ -422,7 +437,7 @@ class SyncWorker:
 
     def _send_transition(self, frame: bytes) -> None:
         if len(frame) > CHUNK and self._client.reads_chunks:
-            self._chunks = Chunks(frame_payload(frame), self._application.limits.socket_backlog)
+            self._chunks = Chunks(frame_payload(frame), self.application.limits.socket_backlog)
             self._send_chunks()
         else:
             self._send(frame)

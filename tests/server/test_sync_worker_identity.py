@@ -196,7 +196,7 @@ async def test_the_next_token_may_come_late(line: Line) -> None:
 async def test_signing_out_ends_the_waiting_for_the_end(line: Line) -> None:
     await line.signed_in(lifetime=60)
     line.say(type="Authenticate", tokenType="None", baseVersion=1)
-    assert line.worker._expiry is None
+    assert line.worker._sign_in._end is None
     line.pass_time(100)
     line.mutate()
     await settled()
@@ -208,7 +208,7 @@ async def test_a_wall_clock_set_back_does_not_end_it_early(line: Line) -> None:
     line.clock.set(dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
     line.worker._sign_in._look()
     assert line.closed is None
-    assert line.worker._expiry is not None
+    assert line.worker._sign_in._end is not None
 
 
 async def test_the_timer_comes_by_itself(line: Line) -> None:

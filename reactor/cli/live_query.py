@@ -33,7 +33,7 @@ class LiveQuery:
         self._max_ts: str | None = None  # of the newest Transition, as it was spelt
 
     async def results(self, path: str, args: dict[str, Any]) -> AsyncIterator[CallResult]:
-        """Every new result, for ever. Raises Unreachable when the first connection fails, Forbidden for a wrong key."""
+        """Every new result, for ever. Raises Unreachable when there never is one, Forbidden for a wrong key."""
         from websockets.asyncio.client import connect
         from websockets.exceptions import ConnectionClosed, WebSocketException
 
@@ -50,8 +50,10 @@ class LiveQuery:
                         if last is None or (result.value, result.error) != (last.value, last.error):
                             last = result
                             yield result
-            except ConnectionClosed:
-                pass
+            except ConnectionClosed as closed:
+                reason = "" if closed.rcvd is None else closed.rcvd.reason
+                if last is None and failures == len(_PAUSES):
+                    raise Unreachable(f"{self._url} closes the connection: {reason or 'it does not say why'}") from None
             except (OSError, TimeoutError, WebSocketException) as error:
                 if last is None:
                     raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
@@ -96,19 +98,10 @@ class LiveQuery:
                 case "Transition":
                     self._max_ts = message["endVersion"]["ts"]
                     for modification in message["modifications"]:
-                        yield _result_of(modification)
+                        yield CallResult.of(modification, failed=modification["type"] == "QueryFailed")
                 case "AuthError":
                     raise Forbidden("BadDeployKey", f"{message['error']} (is the admin key the one of this server?)")
                 case "FatalError":
                     raise Unreachable(f"The server refused: {message['error']}")
                 case _:
                     pass
-
-
-def _result_of(modification: dict[str, Any]) -> CallResult:
-    failed = modification["type"] == "QueryFailed"
-    return CallResult(
-        value=None if failed else modification["value"],
-        error=modification["errorMessage"] if failed else None,
-        log_lines=modification.get("logLines", ()),
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +42,17 @@ class CallResult:
     value: Any  # JSON, with $integer and $bytes where JSON has no word
     error: str | None
     log_lines: Sequence[str]
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any], *, failed: bool) -> CallResult:
+        """What a server says of it. An application's error tells its data, also where its text is kept from clients."""
+        lines = told.get("logLines", ())
+        if not failed:
+            return cls(told["value"], None, lines)
+        error = told["errorMessage"].rstrip()
+        if "errorData" in told and "ConvexError" not in error:
+            error += f"\n{orjson.dumps(told['errorData']).decode()}"
+        return cls(None, error, lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +99,7 @@ class Remote:
         body = {"path": path, "args": args, "format": "convex_encoded_json"}
         response = await self._post("/api/function", body, self._authorization(identity))
         result = orjson.loads(response.content)
-        failed = result["status"] != "success"
-        return CallResult(
-            value=None if failed else result["value"],
-            error=result["errorMessage"] if failed else None,
-            log_lines=result.get("logLines", ()),
-        )
+        return CallResult.of(result, failed=result["status"] != "success")
 
     async def public_functions(self) -> list[str]:
         """The paths of functions that everybody may call. Raises Unreachable."""

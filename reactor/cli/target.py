@@ -50,7 +50,10 @@ class Target:
             return None
         if self.admin_key is None:
             raise typer.BadParameter("a server elsewhere needs its admin key: --admin-key, or REACTOR_ADMIN_KEY")
-        return Remote(self.url, self.admin_key)
+        key = self.admin_key.strip()
+        if not key.isascii() or not key.isprintable():
+            raise typer.BadParameter("the admin key is one line of plain characters, as in the file admin_key")
+        return Remote(self.url, key)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[Remote | None, None]:

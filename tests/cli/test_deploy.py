@@ -8,12 +8,15 @@ import subprocess
 import sys
 import tarfile
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.cli.typed import Said, reactor
 from tests.support import Project, RunningServer, serving
@@ -196,10 +199,24 @@ def test_hostile_and_foreign_pushes_are_refused_at_the_door(server: RunningServe
         held = client.post(url, content=b"", headers=key)
         assert held.status_code == 429
         assert 0 < int(held.headers["Retry-After"]) <= 60
+        assert_socket_is_turned_away(server)
         elsewhere = {**key, "X-Forwarded-For": "203.0.113.9"}
         assert client.post(url, content=b"", headers=elsewhere).status_code == 400
         body = {"path": "notes:count", "args": {}}
         assert client.post(f"{server.url}/api/query", json=body).json()["value"] == 0, "users are not held up"
+
+
+def assert_socket_is_turned_away(server: RunningServer) -> None:
+    """Also with the right key, while its address waits."""
+    with connect(f"ws://127.0.0.1:{server.port}/api/sync", proxy=None) as socket:
+        hello = {"type": "Connect", "sessionId": str(uuid.uuid4()), "connectionCount": 0}
+        credential = {"type": "Authenticate", "tokenType": "Admin", "baseVersion": 0, "value": server.admin_key}
+        for message in (hello, credential):
+            socket.send(json.dumps(message))
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=10)  # nothing is said before the end
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "TooManyAuthFailures")
 
 
 def test_a_machine_without_sources_waits_for_its_first_push_and_one_that_serves_a_folder_takes_none(

@@ -9,16 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.typed import reactor
 from tests.clients.clients import Client
 from tests.clients.conftest import Clients
 from tests.clients.node import node_environment, node_executable, packages_folder
 from tests.support import Project, RunningServer, serving
-
-
-def reactor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "reactor.cli", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
 
 
 def made(folder: Path, *options: str) -> Project:
@@ -51,16 +46,20 @@ def passes_its_own_tests(project: Project) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+@pytest.mark.parametrize("template", ["minimal", "chat"])
+def test_a_new_project_passes_its_own_tests_and_type_checks(template: str, tmp_path: Path) -> None:
+    passes_its_own_tests(made(tmp_path, "--template", template))
+
+
 def test_a_new_project_is_followed_live_by_the_npm_client(tmp_path: Path, clients: Clients) -> None:
     project = made(tmp_path)
-    passes_its_own_tests(project)
     assert (project.root / ".gitignore").read_text().startswith(".reactor/\n")
     with serving(project, "dev") as server:
         client: Client = clients.js(server)
         notes = client.subscribe("notes:latest", {})
-        notes.wait_for(lambda value: value == [])
+        assert notes.next() == []
         assert server.run("run", "notes:add", "text=buy milk").returncode == 0
-        notes.wait_for(lambda value: [note["text"] for note in value] == ["buy milk"])
+        assert [note["text"] for note in notes.next()] == ["buy milk"]
         assert (project.root / "functions/_generated/api.d.ts").exists()
 
 
@@ -88,8 +87,6 @@ def test_the_front_end_type_checks_and_builds_against_the_types_dev_writes(
     template: str, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     project = made(tmp_path, "--web", "--template", template)
-    if template != "minimal":
-        passes_its_own_tests(project)
     web = project.root / "web"
     package = json.loads((web / "package.json").read_text())
     pinned = [

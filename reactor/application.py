@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -28,10 +29,15 @@ from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
 from reactor.execution.system_functions import UPDATE_VARIABLES
+from reactor.files.bucket import Bucket, BucketSettings
+from reactor.files.folder import FOLDER, BlobFolder
+from reactor.files.place import FilePlace
+from reactor.files.upload_token import UploadKey
 from reactor.footprint.write_log import WriteLog
 from reactor.issuers.authenticator import Authenticator
 from reactor.issuers.fetcher import HttpFetcher
 from reactor.issuers.reach import PUBLIC, Reach
+from reactor.keeper.keeper import FileKeeper, FoundFile, Upload
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
@@ -79,6 +85,7 @@ class Application:
         start_method: str | None = None,
         origins: Origins = DEFAULT_ORIGINS,
         bundles: BundleStore | None = None,
+        bucket: BucketSettings | None = None,
     ) -> None:
         """With `bundles`, where they are kept, code may be pushed to it over the network."""
         self.root = root
@@ -101,8 +108,10 @@ class Application:
         self._by_path: dict[str, FunctionManifest] = {}
         self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
         self._authenticator = Authenticator(HttpFetcher(reach, limits), self._clock, limits)
-        self._admin_key: AdminKey | None = None  # set by start
         self._guesses = Guesses(limits.admin_failures)
+        self._bucket = bucket  # where files are kept; None: in the data folder
+        self._keeper: FileKeeper | None = None  # set by start
+        self._admin_key: AdminKey | None = None  # set by start
         self._deploying = asyncio.Lock()
         self._receiver = None if bundles is None else Receiver(bundles, self._check_documents, limits, self._clock)
 
@@ -122,6 +131,11 @@ class Application:
             await self._calls.open(self.data)
             shutil.rmtree(self._runtime, ignore_errors=True)  # what a killed server left
             self._runtime.mkdir()
+            files = BlobFolder(self.data / FOLDER)
+            await asyncio.to_thread(files.prepare)
+            key = UploadKey.at(self.data)
+            bucket = None if self._bucket is None else Bucket(self._bucket, os.environ)
+            self._keeper = FileKeeper(self._engine, self._clock, files, key, bucket)
             pool = self._pool = RunnerPool(
                 database=self.data / DATABASE,
                 runtime_dir=self._runtime,
@@ -130,6 +144,7 @@ class Application:
                 listener=self._engine,
                 start_method=self._start_method,
                 built_in=self._built_in,
+                files=FilePlace(files.root.absolute(), key),
             )
             self._engine.attach(pool)
             nursery = await pool.load(self.root)
@@ -143,6 +158,7 @@ class Application:
         if self._receiver is not None:
             self._receiver.opened(self.root, nursery.bundle)
         self._scheduler.start()
+        self._keeper.start()
 
     async def deploy(self) -> Manifest:
         """Load the project as it is on disk now and switch to it, atomically.
@@ -174,9 +190,15 @@ class Application:
     async def _check_documents(self, root: Path, fitting: Collection[str]) -> str | None:
         return await refusal_of(root, self.data / DATABASE, fitting, self._built_in)
 
+    def expect_edits(self) -> None:
+        """The code is being worked on: make the first `deploy` as quick as the others."""
+        self.pool.expect_reload(self.root)
+
     async def stop(self) -> None:
         """Finish what is running, as far as it ends soon, and let the data folder go."""
         await self._scheduler.stop()
+        if self._keeper is not None:
+            await self._keeper.stop()
         await self._authenticator.close()
         await self._engine.close()
         await self._release()
@@ -295,6 +317,30 @@ class Application:
         found = self._by_path.get(f"{module.removesuffix('.js')}:{name}" if module else f"{name}:default")
         return None if found is None else found.kind
 
+    # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def keeper(self) -> FileKeeper:
+        """The files, while started."""
+        assert self._keeper is not None, "start() comes first"
+        return self._keeper
+
+    def check_upload_token(self, token: str) -> None:
+        """Raises Unauthenticated for an upload URL that does not hold (any more)."""
+        self.keeper.check_token(token)
+
+    async def store_file(self, body: AsyncIterator[bytes], upload: Upload) -> str:
+        """Store a file; its id. See FileKeeper.receive."""
+        return await self.keeper.receive(body, upload)
+
+    async def find_file(self, key: str) -> FoundFile:
+        """The file of a URL. Raises NotFound."""
+        return await self.keeper.find(key)
+
+    async def read_file(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Its bytes. Raises NotFound, Overloaded."""
+        return await self.keeper.read(key, start, end)
+
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
@@ -320,6 +366,8 @@ class Application:
             raise BadRequest(failure.code, failure.text.strip())
         assert outcome.value is not None
         changed = cast("list[str]", decode(outcome.value))
+        if changed:
+            self.pool.forget_spare()
         if self.pool.imported_with(changed):
             await self._import_again()
 

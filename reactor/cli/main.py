@@ -69,6 +69,15 @@ SitePort = Annotated[
         help="Where to serve the project's HTTP routes besides /http/.  [default: the port above --port]",
     ),
 ]
+Files = Annotated[
+    str | None,
+    typer.Option(
+        "--files",
+        envvar="REACTOR_FILES",
+        metavar="s3://BUCKET/PREFIX|local",
+        help="Where to keep files.  [default: what pyproject.toml says, else the data folder]",
+    ),
+]
 HostName = Annotated[str, typer.Option("--host", envvar="REACTOR_HOST", help="The address to listen at.")]
 
 
@@ -99,6 +108,7 @@ def dev(
     site_port: SitePort = None,
     host: HostName = "127.0.0.1",
     data: Data = DATA,
+    files: Files = None,
     once: Annotated[bool, typer.Option("--once", help="Push once and end, without serving.")] = False,
     types: Annotated[bool, typer.Option("--codegen/--no-codegen", help="Write the types of the front end.")] = True,
 ) -> None:
@@ -118,6 +128,7 @@ def dev(
         settings.limits,
         dev=True,
         types=settings.generated if types else None,
+        files=settings.files_at(files),
     )
     terminal = Terminal(root, types=settings.generated)
     terminal.log_from("reactor", logging.WARNING)
@@ -134,6 +145,7 @@ def serve(
     site_port: SitePort = None,
     host: HostName = "127.0.0.1",
     data: Data = DATA,
+    files: Files = None,
     code: Annotated[
         Code,
         typer.Option(help="Which code: what was deployed if anything was, this folder's, or only what is deployed."),
@@ -155,6 +167,7 @@ def serve(
         site_port is not None,
         settings.limits,
         dev=False,
+        files=settings.files_at(files),
         private_hosts=settings.private_hosts,
         bundles=store,
     )

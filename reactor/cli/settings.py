@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reactor.errors import DefinitionError
+from reactor.files.bucket import BucketSettings
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 FILE_NAME = "pyproject.toml"
@@ -26,6 +27,7 @@ class ProjectSettings:
     private_hosts: tuple[str, ...] = ()  # hosts of private networks that `reactor serve` may fetch from
     generated: str = "functions/_generated"  # the folder of the front end's types, below the project's
     include: tuple[str, ...] = ()  # patterns of further files that `reactor deploy` sends along
+    files: BucketSettings | None = None  # where files are kept; None: in the data folder
 
     @classmethod
     def read(cls, root: Path) -> ProjectSettings:
@@ -61,7 +63,28 @@ class ProjectSettings:
             private_hosts=_texts(table, "private_hosts", "hosts"),
             generated=generated,
             include=include,
+            files=_files(table.get("files", {})),
         )
+
+    def files_at(self, url: str | None) -> BucketSettings | None:
+        """Where files are kept when the operator says so: in the bucket of a URL, or with `local` in the data folder."""
+        if url is None:
+            return self.files
+        if url == "local":
+            return None
+        named = self.files or BucketSettings("")
+        return BucketSettings.of_url(url, named.endpoint, named.region)
+
+
+def _files(table: Any) -> BucketSettings | None:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise DefinitionError(f"{FILE_NAME}: `tool.reactor.files` must be a table of strings, not {table!r}.")
+    _refuse_unknown("tool.reactor.files", table, ("url", "endpoint", "region"))
+    if not table:
+        return None
+    if "url" not in table:
+        raise DefinitionError(f'{FILE_NAME}: `tool.reactor.files` needs a bucket: url = "s3://bucket/prefix".')
+    return BucketSettings.of_url(table["url"], table.get("endpoint"), table.get("region"))
 
 
 def _texts(table: Mapping[str, Any], name: str, what: str) -> tuple[str, ...]:

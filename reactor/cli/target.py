@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,9 @@ class Target:
                 yield remote
                 return
         root = project_root()
-        async with reaching(root, absolute(self.data), limits=ProjectSettings.read(root).limits) as remote:
+        settings = ProjectSettings.read(root)
+        files = settings.files_at(os.environ.get("REACTOR_FILES"))
+        async with reaching(root, absolute(self.data), limits=settings.limits, files=files) as remote:
             yield remote
 
 

@@ -7,12 +7,20 @@ with it: running such a call twice does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reactor.database import structure
-from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX, SYSTEM_TABLES, Catalog, IndexInfo, TableInfo
+from reactor.database.catalog import (
+    BUNDLE_KEY,
+    SYSTEM_INDEX,
+    SYSTEM_TABLES,
+    Catalog,
+    IndexInfo,
+    TableInfo,
+    code_key,
+)
 from reactor.database.stored import Stored
 from reactor.database.structure import FILL_CHUNK, TableStructure
 from reactor.database.transaction import STEPS_PER_MS, Transaction
@@ -138,7 +146,7 @@ class Batch:
     def add_indexes(self, tables: Sequence[TableStructure]) -> list[IndexInfo]:
         """Make the tables and indexes that are missing; the indexes are maintained from now on, and not yet ready.
 
-        Returns the indexes to be filled with `backfill`. An index whose fields changed gives way at once.
+        Returns the indexes to be filled with `backfill`. An index whose shape changed gives way at once.
         """
         transaction = self.transaction("schema")
         unfilled = []
@@ -147,15 +155,15 @@ class Batch:
             if info is None:
                 info = self.create_table(wanted.name)
                 transaction.touch_table(info)
-            for name, fields in wanted.indexes.items():
+            for name, shape in wanted.shapes.items():
                 present = info.indexes.get(name)
-                if present is not None and present.fields != fields:
+                if present is not None and structure.shape_of(present) != shape:
                     self.catalog = structure.drop_index(self.storage, self.catalog, info, present)
                     transaction.touch_table(info)
                     present = None
                 if present is None:
                     info = self._table(wanted.name)
-                    self.catalog = structure.add_index(self.storage, self.catalog, info, name, fields, "backfilling")
+                    self.catalog = structure.add_index(self.storage, self.catalog, info, name, shape, "backfilling")
                     self._is_changed = True
                     info = self._table(wanted.name)
                 if info.indexes[name].state != "ready":
@@ -172,12 +180,26 @@ class Batch:
                     return structure.fill_step(self.storage, info, each, after, limit)
         return None
 
-    def set_bundle(self, bundle: str) -> Commit | None:
-        """From this commit on the database belongs to that bundle; whoever read the old one's name is met."""
+    def set_bundle(self, bundle: str, parts: Mapping[str, str]) -> Commit | None:
+        """From this commit on the database belongs to that bundle. `parts` are hashes of all parts of its code.
+
+        Whoever read a part that is new, gone or different is met, and nobody else (engine D6).
+        """
         transaction = self.transaction("push")
         if bundle != self.bundle:
             self.bundle = bundle
             transaction.write_set.touch(SYSTEM_INDEX, BUNDLE_KEY)
+        code = self.storage.code
+        before = code.parts()
+        for part in before.keys() | parts.keys():
+            now = parts.get(part)
+            if now == before.get(part):
+                continue
+            if now is None:
+                code.remove(part)
+            else:
+                code.set(part, now)
+            transaction.write_set.touch(SYSTEM_INDEX, code_key(part))
         return transaction.release()
 
     def stored_documents(self, table: str) -> Iterator[Stored]:
@@ -225,7 +247,7 @@ class Batch:
     ) -> None:
         for name, index in structure.own_indexes(info).items():
             current = self._table(info.name)
-            if name not in wanted.indexes:
+            if name not in wanted.shapes:
                 self.catalog = structure.drop_index(self.storage, self.catalog, current, index)
             elif index.state != "ready":
                 if index.number not in filled:

@@ -7,8 +7,8 @@ batches and misses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from reactor.database.catalog import (
     BY_CREATION_TIME,
@@ -22,19 +22,39 @@ from reactor.database.catalog import (
     row_of,
 )
 from reactor.footprint.key_range import EVERYTHING, KeyRange
-from reactor.storage.storage import IndexRow, IndexState, ScanRow, Storage
+from reactor.storage.storage import FactRow, IndexKind, IndexRow, IndexState, ScanRow, Storage
 from reactor.values.value import decode
 
 FILL_CHUNK = 1000  # documents in one step: some milliseconds
 
 
+class IndexShape(NamedTuple):
+    """What an index is over: one with another shape is another index. Paths are wire paths."""
+
+    fields: tuple[str, ...]
+    kind: IndexKind = "ordered"
+    filters: tuple[str, ...] = ()
+    dimensions: int = 0
+
+
+def shape_of(index: IndexInfo) -> IndexShape:
+    """The shape of an index that is there."""
+    return IndexShape(index.fields, index.kind, index.filters, index.dimensions)
+
+
 @dataclass(frozen=True, slots=True)
 class TableStructure:
-    """What a schema wants of a table: its indexes (name → wire paths), and fields for tools to show as columns."""
+    """What a schema wants of a table: its indexes, and fields for tools to show as columns."""
 
     name: str
-    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # ordered ones: name → wire paths
     fields: tuple[str, ...] = ()
+    searched: Mapping[str, IndexShape] = field(default_factory=dict)  # of every other kind
+
+    @property
+    def shapes(self) -> dict[str, IndexShape]:
+        """All of its indexes."""
+        return {name: IndexShape(fields) for name, fields in self.indexes.items()} | dict(self.searched)
 
 
 def create_table(storage: Storage, catalog: Catalog, name: str, number: int | None = None) -> tuple[Catalog, TableInfo]:
@@ -57,15 +77,15 @@ def create_system_tables(storage: Storage, catalog: Catalog) -> Catalog:
             catalog, info = create_table(storage, catalog, name, number)
         for index, fields in SYSTEM_INDEXES.get(name, {}).items():
             if index not in info.indexes:
-                catalog, info = _add_full_index(storage, catalog, info, index, fields)
+                catalog, info = _add_full_index(storage, catalog, info, index, IndexShape(fields))
     return catalog
 
 
 def _add_full_index(
-    storage: Storage, catalog: Catalog, table: TableInfo, name: str, fields: tuple[str, ...]
+    storage: Storage, catalog: Catalog, table: TableInfo, name: str, shape: IndexShape
 ) -> tuple[Catalog, TableInfo]:
     """A new index with all documents of the table in it."""
-    catalog = add_index(storage, catalog, table, name, fields, "backfilling")
+    catalog = add_index(storage, catalog, table, name, shape, "backfilling")
     after: str | None = ""
     while after is not None:
         table = _present(catalog, table.name)
@@ -81,10 +101,20 @@ def _present(catalog: Catalog, name: str) -> TableInfo:
 
 
 def add_index(
-    storage: Storage, catalog: Catalog, table: TableInfo, name: str, fields: tuple[str, ...], state: IndexState
+    storage: Storage, catalog: Catalog, table: TableInfo, name: str, shape: IndexShape, state: IndexState
 ) -> Catalog:
     """A new index, empty. It is `ready` only if the table is empty too."""
-    row = IndexRow(catalog.next_index_number(), table.number, name, fields, state, "")
+    row = IndexRow(
+        catalog.next_index_number(),
+        table.number,
+        name,
+        shape.fields,
+        state,
+        "",
+        shape.kind,
+        shape.filters,
+        shape.dimensions,
+    )
     index = info_of(storage.structure.create_index(row, table.row))
     return catalog.with_table(TableInfo(table.row, [*table.indexes.values(), index]))
 
@@ -92,7 +122,7 @@ def add_index(
 def set_ready(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo) -> Catalog:
     """The index is full: it may be read."""
     storage.structure.set_ready(row_of(index, table))
-    ready = IndexInfo(index.number, index.name, index.fields, "ready", index.place)
+    ready = replace(index, state="ready")
     return catalog.with_table(TableInfo(table.row, [*others(table, index), ready]))
 
 
@@ -115,7 +145,12 @@ def own_indexes(table: TableInfo) -> dict[str, IndexInfo]:
 def fill_step(storage: Storage, table: TableInfo, index: IndexInfo, after: str | None, limit: int) -> str | None:
     """Put up to `limit` documents behind the id `after` into the index; the last one's id, None at the table's end."""
     rows = _documents(storage, table, after, limit)
-    storage.documents.fill(index.place, [(_key(table, index, row), row.id) for row in rows])
+    keys = [(row, _key(table, index, row)) for row in rows]
+    if index.kind == "ordered":
+        storage.documents.fill(index.place, [(key, row.id) for row, key in keys if key is not None])
+    else:
+        facts = [FactRow(row.id, row.creation_time, fact) for row, fact in keys if fact is not None]
+        storage.fact_indexes[index.kind].fill(index.place, facts)
     return rows[-1].id if len(rows) == limit else None
 
 
@@ -135,6 +170,6 @@ def _documents(storage: Storage, table: TableInfo, after: str | None, limit: int
     return storage.documents.scan(table.place, table.place, rest, limit, descending=False)
 
 
-def _key(table: TableInfo, index: IndexInfo, row: ScanRow) -> bytes:
+def _key(table: TableInfo, index: IndexInfo, row: ScanRow) -> bytes | None:
     document: Any = decode(row.data)
-    return table.keys_of(document, row.creation_time, row.id)[index.number]
+    return table.keys_of(document, row.creation_time, row.id).get(index.number)

@@ -41,6 +41,16 @@ class SearchManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorManifest:
+    """One vector index, with the wire names of its fields."""
+
+    name: str
+    field: str
+    dimensions: int
+    filters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TableManifest:
     """One table; `document` is what clients get, `_id` and `_creationTime` included. Indexes name wire paths."""
 
@@ -48,6 +58,7 @@ class TableManifest:
     document: ObjectV
     indexes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     search_indexes: tuple[SearchManifest, ...] = ()
+    vector_indexes: tuple[VectorManifest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +148,7 @@ def _table_tree(table: TableManifest) -> dict[str, Any]:
         "document": to_export(table.document),
         "indexes": table.indexes,
         "search_indexes": [[each.name, each.field, each.filters] for each in table.search_indexes],
+        "vector_indexes": [[each.name, each.field, each.dimensions, each.filters] for each in table.vector_indexes],
     }
 
 
@@ -148,6 +160,10 @@ def _table(tree: dict[str, Any]) -> TableManifest:
         document,
         tuple((name, tuple(fields)) for name, fields in tree["indexes"]),
         tuple(SearchManifest(name, field, tuple(filters)) for name, field, filters in tree["search_indexes"]),
+        tuple(
+            VectorManifest(name, field, dimensions, tuple(filters))
+            for name, field, dimensions, filters in tree["vector_indexes"]
+        ),
     )
 
 

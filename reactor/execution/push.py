@@ -11,7 +11,7 @@ from typing import Protocol
 
 from reactor.database.catalog import Catalog
 from reactor.database.stored import Stored
-from reactor.database.structure import TableStructure
+from reactor.database.structure import IndexShape, TableStructure
 from reactor.definitions.schema import Schema
 from reactor.definitions.table_definition import TableDefinition
 from reactor.errors import InvalidId, SchemaViolation
@@ -59,6 +59,18 @@ def _offences(batch: Stock, name: str, table: TableDefinition, table_of_id: Tabl
 def structures_of(schema: Schema) -> list[TableStructure]:
     """The tables and indexes the schema asks for."""
     return [
-        TableStructure(name, table.indexes, tuple(table.wire_path(field) for field in table.field_names))
+        TableStructure(
+            name,
+            table.indexes,
+            tuple(table.wire_path(field) for field in table.field_names),
+            {
+                search: IndexShape((field,), "search", filters)
+                for search, (field, filters) in table.search_indexes.items()
+            }
+            | {
+                vector: IndexShape((field,), "vector", filters, dimensions)
+                for vector, (field, dimensions, filters) in table.vector_indexes.items()
+            },
+        )
         for name, table in schema.tables.items()
     ]

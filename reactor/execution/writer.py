@@ -208,7 +208,7 @@ class Writer:
             self._pipe.send(frames.PushRefused(str(refusal)))
             return
         batch.apply_schema(structures_of(self._bundle.schema))
-        batch.set_bundle(self._bundle.hash)
+        batch.set_bundle(self._bundle.hash, self._bundle.parts)
         crons = batch.transaction("crons")
         write_crons(crons, self._bundle.crons, self._clock.now_ns() / 1e6)
         crons.release()

@@ -7,14 +7,14 @@ sqlite-utils a view under the user's own name shows the fields as columns, where
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from reactor.errors import StorageError
 from reactor.storage.sqlite_connection import SqliteConnection
-from reactor.storage.storage import IndexRow, TableRow
+from reactor.storage.storage import IndexKind, IndexRow, TableRow
 from reactor.values.names import is_identifier
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ _SYSTEM = (
 )
 _ADDED = (  # to the same format, by later releases
     "CREATE TABLE IF NOT EXISTS _environment (name TEXT PRIMARY KEY, value TEXT NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS _code (part TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID",
 )
 
 _VIEW_ID, _VIEW_TIME = "_id", "_creationTime"
@@ -81,11 +82,21 @@ def ensure_system_tables(connection: SqliteConnection) -> None:
         db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
+class SqlitePlaces(Protocol):
+    """What the indexes of one kind are kept in."""
+
+    def create(self, db: sqlite_utils.Database, place: str) -> None: ...
+
+    def drop(self, db: sqlite_utils.Database, place: str) -> None: ...
+
+
 class SqliteStructure:
     """Implements storage.Structure."""
 
-    def __init__(self, connection: SqliteConnection) -> None:
+    def __init__(self, connection: SqliteConnection, places: Mapping[IndexKind, SqlitePlaces]) -> None:
+        """`places` make and drop what an index of a kind other than `ordered` is kept in."""
         self._connection = connection
+        self._places = places
 
     def tables(self) -> list[TableRow]:
         return [
@@ -97,7 +108,7 @@ class SqliteStructure:
             "SELECT number, table_number, name, fields, state, place FROM _indexes ORDER BY number"
         )
         return [
-            IndexRow(number, table, name, tuple(orjson.loads(fields)), state, place)
+            IndexRow(number, table, name, state=state, place=place, **_described(fields))
             for number, table, name, fields, state, place in rows
         ]
 
@@ -124,10 +135,13 @@ class SqliteStructure:
         with self._connection.structure_change() as db:
             if not is_table:
                 _make_room(db, place)
+            if index.kind != "ordered":
+                self._places[index.kind].create(db, place)
+            elif not is_table:
                 db.execute(f'CREATE TABLE "{place}" (key BLOB PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID')
             db.execute(
                 "INSERT INTO _indexes VALUES (?, ?, ?, ?, ?, ?)",
-                (index.number, index.table, index.name, orjson.dumps(index.fields).decode(), index.state, place),
+                (index.number, index.table, index.name, _description(index), index.state, place),
             )
         return index
 
@@ -139,13 +153,32 @@ class SqliteStructure:
             db.execute(
                 "UPDATE _indexes SET state = 'dropped', name = name || '#' || number WHERE number = ?", (index.number,)
             )
-            db.table(index.place).drop()
+            if index.kind == "ordered":
+                db.table(index.place).drop()
+            else:
+                self._places[index.kind].drop(db, index.place)
+
+
+def _description(index: IndexRow) -> str:
+    """What stands in the column `fields`: a list of paths, as ever, or an object for an index that is searched."""
+    if index.kind == "ordered":
+        return orjson.dumps(index.fields).decode()
+    return orjson.dumps(
+        {"kind": index.kind, "fields": index.fields, "filters": index.filters, "dimensions": index.dimensions}
+    ).decode()
+
+
+def _described(text: str) -> dict[str, Any]:
+    found = orjson.loads(text)
+    if isinstance(found, list):
+        return {"fields": tuple(found)}
+    return {**found, "fields": tuple(found["fields"]), "filters": tuple(found["filters"])}
 
 
 def _make_room(db: sqlite_utils.Database, place: str) -> None:
     """A view under a user's name may look like one of our names; it gives way."""
     for view in db.view_names():
-        if view.lower() == place:
+        if view.lower() in (place, f"{place}_fts"):
             db.view(view).drop()
 
 

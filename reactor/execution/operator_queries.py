@@ -122,7 +122,9 @@ def _filters(args: Arguments) -> dict[FieldPath, Value]:
 
 def _index(table: TableInfo, name: object, filters: Mapping[FieldPath, Value]) -> IndexInfo:
     """The index asked for, else the one on which the filters pass over least."""
-    ready = {index.name: index for index in table.indexes.values() if index.state == "ready"}
+    ready = {
+        index.name: index for index in table.indexes.values() if index.state == "ready" and index.kind == "ordered"
+    }
     if name is None:
         best = max(ready.values(), key=lambda index: len(_leading(index, filters)))
         return best if _leading(best, filters) else ready[BY_CREATION_TIME]

@@ -6,7 +6,8 @@ Rendering is pure; writing is the one thing that touches the disk. Nothing here 
 """
 
 from codegen import openapi, python_client, typescript
-from codegen.files import write
+from codegen.files import stale, write
+from codegen.function_spec import function_spec
 from codegen.outputs import Outputs
 
-__all__ = ["Outputs", "openapi", "python_client", "typescript", "write"]
+__all__ = ["Outputs", "function_spec", "openapi", "python_client", "stale", "typescript", "write"]

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codegen import openapi, python_client, typescript
-from codegen.files import write
+from codegen.files import stale, write
 from reactor.definitions.manifest import Manifest
-
-GENERATED = Path("functions") / "_generated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +16,7 @@ class Outputs:
     """What to write for the project in `root`; paths are relative to it."""
 
     root: Path
+    types: str = "functions/_generated"  # the folder of the front end's types
     python_client: str | None = None
     openapi: str | None = None
     title: str = "reactor"
@@ -30,7 +29,7 @@ class Outputs:
 
     def render(self, manifest: Manifest) -> Mapping[Path, str]:
         """Path below the root → text."""
-        files = {GENERATED / name: text for name, text in typescript.render(manifest).items()}
+        files = {Path(self.types) / name: text for name, text in typescript.render(manifest).items()}
         if self.python_client is not None:
             files[Path(self.python_client)] = python_client.render(manifest)
         if self.openapi is not None:
@@ -38,10 +37,17 @@ class Outputs:
             files[Path(self.openapi)] = openapi.to_text(description)
         return files
 
+    def stale(self, manifest: Manifest) -> dict[Path, str]:
+        """What `write` would change: path below the root → the text it should have."""
+        return {
+            path: text
+            for path, text in self.render(manifest).items()
+            if stale(self.root / path.parent, {path.name: text})
+        }
+
     def write(self, manifest: Manifest) -> list[str]:
-        """Bring the files up to date; the paths of those that changed. Those in functions/_generated are bare names."""
-        changed = []
-        for path, text in self.render(manifest).items():
-            if write(self.root / path.parent, {path.name: text}):
-                changed.append(path.name if path.parent == GENERATED else f"./{path}")
-        return sorted(changed)
+        """Bring the files up to date; the paths of those that changed. Those in the folder of types are bare names."""
+        changed = self.stale(manifest)
+        for path, text in changed.items():
+            write(self.root / path.parent, {path.name: text})
+        return sorted(path.name if path.parent == Path(self.types) else f"./{path}" for path in changed)

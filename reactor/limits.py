@@ -104,6 +104,13 @@ class Limits:
     http_stall: float = 30.0  # a client that takes nothing of a response for so long is cut
     http_bodies: int = 256 << 20  # request bodies a listener holds at once → 503
 
+    # code pushed to a server
+    deploy_size: int = 32 << 20  # packed, and again unpacked: sources are small, and held in memory
+    deploy_files: int = 10_000
+
+    # guesses of the admin key
+    admin_failures: int = 10  # of one address within a minute → 429 TooManyAuthFailures
+
     # files (reference §2.6); Convex names no size
     file_size: int = 1 << 30  # of an upload, and of what an action stores or gets → 413
     file_stall: float = 30.0  # an upload of which nothing arrives for so long is given up

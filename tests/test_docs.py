@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -20,6 +21,7 @@ from reactor.cli.settings import ProjectSettings
 from reactor.execution.loader import load_bundle
 from reactor.limits import DEFAULT_LIMITS
 from reactor.testing import TestBackend
+from scripts import cli_reference
 from tests.codegen.compiler import Compiler
 
 ROOT = Path(__file__).parent.parent
@@ -302,6 +304,31 @@ def test_the_commands_of_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`?make (\w+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_command_reference_is_what_the_commands_say() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    _, _, rest = page.partition(cli_reference.BEGIN)
+    written, _, _ = rest.partition(cli_reference.END)
+    assert written.strip() == cli_reference.reference().strip(), "run python scripts/cli_reference.py"
+
+
+def test_every_setting_is_documented_and_the_example_is_accepted() -> None:
+    (example,) = snippets((ROOT / "docs" / "cli.md").read_text(), "toml")
+    table = tomllib.loads(example)["tool"]["reactor"]
+    assert set(table) == {field.name for field in dataclasses.fields(ProjectSettings)}
+    assert ProjectSettings.of(table).limits.query_wall == 30.0
+    for name in ("wire_names", "generated"):
+        assert table[name] == getattr(ProjectSettings(), name), "the example says what is so without it"
+
+
+def test_the_commands_of_the_command_page_are_understood(tmp_path: Path) -> None:
+    """Each `reactor …` line of the page parses: commands, options and choices exist."""
+    lines = re.findall(r"^reactor (.+?)(?:\s+#.*)?$", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        command, *words = shlex.split(line)
+        get_command(app).commands[command].make_context(command, words)  # type: ignore[attr-defined]
 
 
 def test_the_house_is_drawn_as_it_is() -> None:

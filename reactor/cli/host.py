@@ -25,6 +25,7 @@ from reactor.cli.address_file import AddressFile
 from reactor.cli.environment import CHANGED_OFFLINE
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
+from reactor.deploy.bundle_store import BundleStore
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, ReactorError, SchemaViolation
@@ -51,6 +52,7 @@ class HostOptions:
     outputs: Outputs | None = None  # what is generated with every push
     files: BucketSettings | None = None  # where files are kept; None: in the data folder
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
+    bundles: BundleStore | None = None  # where pushed code is kept; without it none is taken
 
 
 # Objects made before the collector looks at the young ones, and young looks before it looks at older ones. Sessions and
@@ -81,6 +83,7 @@ class Host:
             origins=_origins(options),
             bucket=options.files,
             reach=Reach(private=options.dev, hosts=options.private_hosts),
+            bundles=options.bundles,
         )
 
     async def serve(self) -> None:

@@ -83,6 +83,7 @@ def bundle_of(
     functions = FunctionRegistry(definitions)
     sources = importer.sources()
     mark = environment.mark if names is wire_name else f"{environment.mark},as written"
+    mark = ",".join(filter(None, (mark, project.data_mark)))
     return Bundle(
         hash=sources.hash_of(sources.files, mark),
         parts=_parts(sources, importer, modules, functions, mark),

@@ -167,8 +167,9 @@ class FunctionCaller:
         run = self._run(call, transaction.ts, Chance.unpredictable())
         run.environment = Environment(Tracked(run, transaction, self._bundle.built_in))
         token = run.enter()
+        pages = Pages(self._bundle.seal, run, call.path, call.args)
         try:
-            result = work(MutationContext(Scope(self._bundle, run, transaction, Pages())))
+            result = work(MutationContext(Scope(self._bundle, run, transaction, pages)))
         finally:
             run.leave(token)
         if run.fatal is not None:

@@ -106,14 +106,17 @@ class RunnerPool:
 
     # ── code ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def load(self, root: Path) -> Nursery:
-        """A new nursery with the code as it is on disk. Raises BundleBroken; then nothing has changed."""
+    async def load(self, root: Path, *, again: bool = True) -> Nursery:
+        """A new nursery with the code as it is on disk. Raises BundleBroken; then nothing has changed.
+
+        `again`: the same folder may be loaded again soon, and the next time shall be quick.
+        """
         self._nurseries = {nursery for nursery in self._nurseries if not nursery.over}
         self._loads += 1
         try:
             nursery = await self._take_spare(root).load()
         finally:
-            if self._loads > 1:  # code is being worked on
+            if again and self._loads > 1:  # code is being worked on
                 self.expect_reload(root)
         self._nurseries.add(nursery)
         self._libraries = nursery.libraries
@@ -136,6 +139,9 @@ class RunnerPool:
         spare, self._spare = self._spare, None
         if spare is not None and spare.alive and spare.root == root:
             return spare
+        if spare is not None:  # of a folder that is not loaded any more
+            spare.drain()
+            self._nurseries.add(spare)
         return self._new_nursery(root)
 
     def _new_nursery(

@@ -125,7 +125,7 @@ class SyncWorker:
         self._gang = False  # a gang of ours is queued or running
         self._blocked = False  # a refresh is due once the socket is clear
         self._chunks: Chunks | None = None  # a Transition that is only partly sent
-        self._sign_in = SignIn(self._session, application, self)
+        self._sign_in = SignIn(self._session, application, self, client.address)
         self.closing = False  # close was asked for; nothing is written any more
         heartbeat.add(self)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from pathlib import Path
@@ -28,6 +29,9 @@ class AdminKey:
         return self._text
 
     def matches(self, given: str) -> bool:
-        """Whether this is the key, with or without its name in front; takes the same time either way."""
-        secret = self._text.rpartition("|")[2]
-        return hmac.compare_digest(given.rpartition("|")[2].encode(), secret.encode())
+        """Whether this is the key, with or without its name in front; takes the same time either way, at any length."""
+        return hmac.compare_digest(_digest(given), _digest(self._text))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.rpartition("|")[2].encode("utf-8", "surrogatepass")).digest()

@@ -107,6 +107,10 @@ class Documents(Protocol):
         """At most `limit` documents in key order. `index` is the table's own place for `by_id`."""
         ...
 
+    def measure(self, table: str) -> tuple[int, int]:
+        """How many documents the table holds, and their bytes. It looks at every one."""
+        ...
+
     def insert(self, table: str, id: str, creation_time: float, data: bytes, keys: Iterable[tuple[str, bytes]]) -> None:
         """Add a document whose id is not there, and a row in each index (place, key)."""
         ...

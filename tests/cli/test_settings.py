@@ -37,7 +37,10 @@ def test_limits_are_overridden_by_their_names(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[tool.reactor]\nwire_name = 'x'", "`tool.reactor` has no setting `wire_name`. Did you mean `wire_names`?"),
-        ("[tool.reactor]\nzzz = 1", "Known are: files, limits, openapi, private_hosts, python_client, wire_names."),
+        (
+            "[tool.reactor]\nzzz = 1",
+            "Known are: files, generated, include, limits, openapi, private_hosts, python_client, wire_names.",
+        ),
         ("[tool.reactor]\nwire_names = 'snake'", "`tool.reactor.wire_names` must be"),
         ("[tool.reactor]\nprivate_hosts = 'x'", "`tool.reactor.private_hosts` must be a list of hosts, not 'x'."),
         ("[tool.reactor]\nprivate_hosts = [1]", "must be a list of hosts, not [1]."),

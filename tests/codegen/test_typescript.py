@@ -265,4 +265,12 @@ def test_lines_stay_short_enough_to_read() -> None:
 
 
 def test_codegen_offers_few_names() -> None:
-    assert sorted(codegen.__all__) == ["Outputs", "openapi", "python_client", "typescript", "write"]
+    assert sorted(codegen.__all__) == [
+        "Outputs",
+        "function_spec",
+        "openapi",
+        "python_client",
+        "stale",
+        "typescript",
+        "write",
+    ]

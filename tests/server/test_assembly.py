@@ -59,13 +59,16 @@ async def test_the_wrong_method_is_told_in_json() -> None:
     assert response.headers["allow"] == "POST"
 
 
+SERVED = ServerSettings(dev=False)
+
+
 async def test_every_other_route_wants_the_admin_key() -> None:
-    app: Any = assemble(PretendVerbs(), lambda _socket, _client: None, ServerSettings(), DEFAULT_LIMITS)  # type: ignore[arg-type, return-value]
+    app: Any = assemble(PretendVerbs(), lambda _socket, _client: None, SERVED, DEFAULT_LIMITS)  # type: ignore[arg-type, return-value]
     while not hasattr(app, "routes"):  # what is wrapped around them
         app = app._app
     routes = [route for route in app.routes if isinstance(route, Route)]
     assert {route.path for route in routes} >= PUBLIC
-    async with running() as server, server.http() as http:
+    async with running(settings=SERVED) as server, server.http() as http:
         for route in routes:
             if route.path in PUBLIC:
                 continue

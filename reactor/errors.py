@@ -263,6 +263,12 @@ class ForeignCommit(StorageError):
     tag = "ForeignCommit"
 
 
+class NotPrepared(ReactorError):
+    """Too much has changed since a push was prepared: another round is needed. Never shown."""
+
+    tag = "NotPrepared"
+
+
 class WriterDied(ReactorError):
     """The writer process ended before it did what it was asked."""
 

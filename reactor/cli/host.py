@@ -75,6 +75,8 @@ class Host:
             origins=_origins(options),
             reach=Reach(private=options.dev, hosts=options.private_hosts),
         )
+        if options.dev:
+            self._application.on_progress = terminal.progress
 
     async def serve(self) -> None:
         """Serve until SIGINT or SIGTERM. Raises ReactorError for what a person has to mend first."""
@@ -104,6 +106,7 @@ class Host:
         """Load, bring the data folder up to it, write types; serve nothing."""
         with _terminated_by_cancelling():
             await self._start()
+            await self._application.upkeep_finished()
             await self._application.stop()
 
     async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> bool:
@@ -140,9 +143,18 @@ class Host:
         await self._application.start()
         manifest = self._application.manifest
         self._terminal.loaded(manifest, time.monotonic() - started)
+        await self._tell_pending()
         self._terminal.generated(self._generate(manifest))
         if new_key:
             self._terminal.say(f"made an admin key: {self._options.data / ADMIN_KEY}")
+
+    async def _tell_pending(self) -> None:
+        """Migrations that nobody has run yet."""
+        if self._application.manifest.migrations:
+            statuses = await self._application.migrations()
+            pending = [each.name for each in statuses if each.state != "done"]
+            if pending:
+                self._terminal.warn(f"not run yet: {', '.join(pending)}. `reactor migrate` runs them while you serve")
 
     def _generate(self, manifest: Manifest) -> list[str]:
         if not (self._options.dev and self._options.types):

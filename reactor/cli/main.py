@@ -18,6 +18,7 @@ import codegen
 from reactor.cli import environment
 from reactor.cli.host import Host, HostOptions
 from reactor.cli.logs import logs
+from reactor.cli.migrate import migrate
 from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
 from reactor.cli.remote import CallResult, Remote, reaching
 from reactor.cli.settings import ProjectSettings
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(environment.commands, name="env")
 app.command()(logs)
+app.command()(migrate)
 
 Port = Annotated[
     int, typer.Option(envvar="REACTOR_PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")

@@ -11,8 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reactor.database import structure
-from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX, SYSTEM_TABLES, Catalog, IndexInfo, TableInfo
+from reactor.database import draft, structure
+from reactor.database.catalog import BUNDLE_KEY, DRAFT, SYSTEM_INDEX, SYSTEM_TABLES, Catalog, IndexInfo, TableInfo
+from reactor.database.changes import Changes, changes_after
+from reactor.database.draft import DraftNote, DraftRow
+from reactor.database.known_shape import KnownShape
 from reactor.database.stored import Stored
 from reactor.database.structure import FILL_CHUNK, TableStructure
 from reactor.database.transaction import STEPS_PER_MS, Transaction
@@ -127,7 +130,7 @@ class Batch:
         transaction = self.transaction("schema")
         declared = {table.name: table for table in tables}
         for info in self.catalog.tables():
-            if info.name in SYSTEM_TABLES:
+            if info.name in SYSTEM_TABLES or info.is_draft:
                 continue
             wanted = declared.get(info.name, TableStructure(info.name))
             self._finish_indexes(transaction, info, wanted, filled)
@@ -138,7 +141,8 @@ class Batch:
     def add_indexes(self, tables: Sequence[TableStructure]) -> list[IndexInfo]:
         """Make the tables and indexes that are missing; the indexes are maintained from now on, and not yet ready.
 
-        Returns the indexes to be filled with `backfill`. An index whose fields changed gives way at once.
+        Returns the indexes to be filled with `backfill`. One whose fields changed stays in use meanwhile: the new one
+        has a name of its own until `apply_schema` puts it in its place.
         """
         transaction = self.transaction("schema")
         unfilled = []
@@ -148,29 +152,111 @@ class Batch:
                 info = self.create_table(wanted.name)
                 transaction.touch_table(info)
             for name, fields in wanted.indexes.items():
-                present = info.indexes.get(name)
-                if present is not None and present.fields != fields:
-                    self.catalog = structure.drop_index(self.storage, self.catalog, info, present)
-                    transaction.touch_table(info)
-                    present = None
-                if present is None:
-                    info = self._table(wanted.name)
-                    self.catalog = structure.add_index(self.storage, self.catalog, info, name, fields, "backfilling")
-                    self._is_changed = True
-                    info = self._table(wanted.name)
-                if info.indexes[name].state != "ready":
-                    unfilled.append(info.indexes[name])
+                info, index = self._add_index(self._table(wanted.name), name, fields)
+                if index.state != "ready":
+                    unfilled.append(index)
         transaction.release()
         return unfilled
+
+    def discard(self, tables: Sequence[TableStructure], drafts: Collection[str] = ()) -> bool:
+        """Take away what a push prepared that came to nothing: unfilled indexes none of `tables` wants, other drafts."""
+        wanted = {table.name: table.indexes for table in tables}
+        for info in self.catalog.tables():
+            if info.is_draft:
+                if structure.declared_name(info.name) not in drafts:
+                    self.catalog = draft.drop(self.storage, self.catalog, info)
+                    self._is_changed = True
+                continue
+            for name, index in structure.own_indexes(info).items():
+                fields = wanted.get(info.name, {}).get(structure.declared_name(name))
+                if index.state != "ready" and index.fields != fields:
+                    current = self._table(info.name)
+                    self.catalog = structure.retire_index(self.storage, self.catalog, current, index)
+                    self._is_changed = True
+        return self._is_changed
+
+    def sweep(self, limit: int) -> bool:
+        """Let go of some of what dropped indexes hold. False when there is nothing."""
+        found = self.storage.structure.sweep(limit)
+        self._is_changed = self._is_changed or found
+        return found
 
     def backfill(self, index: int, after: str | None = None, limit: int = FILL_CHUNK) -> str | None:
         """Fill an index with the documents behind the id `after`; gives the next `after`, None when it is full."""
         for info in self.catalog.tables():
             for each in info.indexes.values():
-                if each.number == index:
+                if each.number == index and each.state != "ready":
                     self._is_changed = True
                     return structure.fill_step(self.storage, info, each, after, limit)
         return None
+
+    # ── documents of before (engine C8, D7) ───────────────────────────────────────────────────────────────────────────
+
+    def set_shape(self, table: str, shape: KnownShape | None) -> None:
+        """Say what is known of all documents of a table from this commit on."""
+        info = self._table(table)
+        told = None if shape is None else shape.to_bytes()
+        if told != self.catalog.note(info):
+            self.storage.structure.set_shape(info.number, told)
+            self.catalog = self.catalog.with_shape(info, told)
+            self._is_changed = True
+
+    def fill_documents(self, table: str, after: str | None, limit: int) -> tuple[str | None, int]:
+        """Give documents behind the id `after` the defaults they lack; the last one's id, None when all have them.
+
+        And how many were looked at. The last step says that every document is filled.
+        """
+        info = self.catalog.table(table)
+        shape = None if info is None else self.catalog.shape(info)
+        if info is None or shape is None or not shape.missing:
+            return None, 0
+        found = structure.documents_after(self.storage, info, after, limit)
+        rows = structure.first_of(found, self.limits.bytes_written // 4)
+        transaction = self.transaction("fill")
+        for row in rows:
+            fields = Stored(row.id, table, row.creation_time, row.data).fields()
+            lacking = {name: value for name, value in shape.missing.items() if name not in fields}
+            if lacking:
+                transaction.replace(row.id, {**fields, **lacking})
+        transaction.release()
+        if len(rows) == limit or len(rows) < len(found):
+            return rows[-1].id, len(rows)
+        self.set_shape(table, shape.filled())
+        self.catalog, _ = draft.settle(self.storage, self.catalog, self._table(table))
+        self._is_changed = True
+        return None, len(rows)
+
+    def retain(self, since: int | None) -> None:
+        """Keep the log from a timestamp on while a push needs it (engine D7); None: no more than usual."""
+        self._committer.retained = since
+
+    def changes(self, table: str, since: int, limit: int) -> Changes:
+        """Which documents of a table changed after `since`; see changes.py."""
+        return changes_after(self.storage, self.last_ts, self._table(table), since, limit)
+
+    def begin_draft(self, table: TableStructure, note: DraftNote) -> None:
+        """An empty draft of a table; one that is there gives way. See draft.py."""
+        present = self.catalog.draft(table.name)
+        if present is not None:
+            self.catalog = draft.drop(self.storage, self.catalog, present)
+        self.catalog = draft.begin(self.storage, self.catalog, table.name, table.indexes)
+        self.catalog = draft.note(self.storage, self.catalog, self._draft(table.name), note)
+        self._is_changed = True
+
+    def write_draft(self, table: str, rows: Iterable[DraftRow], gone: Iterable[str], note: DraftNote) -> None:
+        """Put documents into a draft and take others out of it."""
+        draft.write(self.storage, self._draft(table), rows, gone)
+        self.catalog = draft.note(self.storage, self.catalog, self._draft(table), note)
+        self._is_changed = True
+
+    def adopt_draft(self, table: TableStructure) -> Commit | None:
+        """The draft is the table from now on."""
+        transaction = self.transaction("migrate")
+        made = self._draft(table.name)
+        self.storage.structure.set_shape(made.number, None)
+        self.catalog, info = draft.adopt(self.storage, self.catalog, self._table(table.name), made, table.fields)
+        transaction.touch_table(info)
+        return transaction.release()
 
     def set_bundle(self, bundle: str) -> Commit | None:
         """From this commit on the database belongs to that bundle; whoever read the old one's name is met."""
@@ -215,6 +301,25 @@ class Batch:
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _draft(self, table: str) -> TableInfo:
+        return self._table(table + DRAFT)
+
+    def _add_index(self, info: TableInfo, name: str, fields: tuple[str, ...]) -> tuple[TableInfo, IndexInfo]:
+        """The index of that name over these fields, made if it is missing."""
+        present = info.indexes.get(name)
+        if present is not None and present.fields != fields and present.state == "ready":
+            name = structure.pending_name(name)
+            present = info.indexes.get(name)
+        if present is not None and present.fields != fields:  # of a push that came to nothing
+            self.catalog = structure.retire_index(self.storage, self.catalog, info, present)
+            present = None
+        if present is None:
+            info = self._table(info.name)
+            self.catalog = structure.add_index(self.storage, self.catalog, info, name, fields, "backfilling")
+            self._is_changed = True
+        info = self._table(info.name)
+        return info, info.indexes[name]
+
     def _table(self, name: str) -> TableInfo:
         info = self.catalog.table(name)
         assert info is not None, "the table was made just now"
@@ -225,17 +330,34 @@ class Batch:
     ) -> None:
         for name, index in structure.own_indexes(info).items():
             current = self._table(info.name)
-            if name not in wanted.indexes:
-                self.catalog = structure.drop_index(self.storage, self.catalog, current, index)
+            declared = structure.declared_name(name)
+            fields = wanted.indexes.get(declared)
+            if index.number not in {each.number for each in current.indexes.values()}:
+                continue  # its successor has taken its place
+            if fields != index.fields:  # not declared, or otherwise: then its successor is there too
+                self.catalog = structure.retire_index(self.storage, self.catalog, current, index)
             elif index.state != "ready":
                 if index.number not in filled:
                     after = structure.fill_step(self.storage, current, index, None, FILL_CHUNK)
                     while after is not None:
                         after = structure.fill_step(self.storage, current, index, after, FILL_CHUNK)
                 self.catalog = structure.set_ready(self.storage, self.catalog, current, index)
+                succeeding = structure.declared_name(name) != name
+                if succeeding:
+                    self._take_place(info.name, declared, index.number)
             else:
                 continue
             transaction.touch_table(info)
+
+    def _take_place(self, table: str, name: str, number: int) -> None:
+        """A pending index takes the name, and with it the place, of the one before it."""
+        info = self._table(table)
+        before = info.indexes.get(name)
+        if before is not None:
+            self.catalog = structure.retire_index(self.storage, self.catalog, info, before)
+        info = self._table(table)
+        index = next(each for each in info.indexes.values() if each.number == number)
+        self.catalog = structure.rename_index(self.storage, self.catalog, info, index, name)
 
     def _write_records(self) -> None:
         if self._commits:

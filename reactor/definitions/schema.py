@@ -71,7 +71,16 @@ class Schema:
 def _manifest(table: TableDefinition) -> TableManifest:
     assert table.name is not None
     searches = (SearchManifest(name, field, filters) for name, (field, filters) in table.search_indexes.items())
-    return TableManifest(table.name, table.validator, tuple(table.indexes.items()), tuple(searches))
+    return TableManifest(
+        table.name,
+        table.validator,
+        tuple(table.indexes.items()),
+        tuple(searches),
+        table.stored,
+        table.constraints,
+        table.defaults,
+        table.cls.__name__,
+    )
 
 
 def _tables_in(validator: Validator) -> set[str]:

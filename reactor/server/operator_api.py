@@ -36,6 +36,14 @@ class _Changes(msgspec.Struct):
     changes: list[_Change]
 
 
+class _Migrations(msgspec.Struct):
+    names: list[str] = []
+    restart: bool = False
+    dry_run: bool = False
+    status: bool = False  # only tell how far they are
+
+
+_decode_migrations = msgspec.json.Decoder(_Migrations).decode
 _decode_changes = msgspec.json.Decoder(_Changes).decode
 
 
@@ -50,6 +58,7 @@ class OperatorApi:
         """See the table of reference §5.2."""
         return [
             Route("/api/update_environment_variables", self._endpoint(self._change_variables), methods=["POST"]),
+            Route("/api/migrate", self._endpoint(self._migrate), methods=["POST"]),
             Route("/api/stream_function_logs", self._endpoint(self._stream_calls), methods=["GET"]),
         ]
 
@@ -74,6 +83,19 @@ class OperatorApi:
             ) from None
         await self._verbs.change_variables([VariableChange(each.name, each.value) for each in told.changes])
         return Response(status_code=200)
+
+    async def _migrate(self, request: Request) -> Response:
+        """Ours. Answers when all have been run."""
+        body = await read_body(request, _ENVELOPE)
+        try:
+            asked = _decode_migrations(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise BadRequest("BadJsonBody", f"The body must be an object with `names`: {error}") from None
+        if asked.status:
+            found = await self._verbs.migrations()
+        else:
+            found = await self._verbs.migrate(asked.names, restart=asked.restart, dry_run=asked.dry_run)
+        return Response(orjson.dumps({"migrations": found}), media_type="application/json")
 
     async def _stream_calls(self, request: Request) -> Response:
         """Long poll. `limit` and `wait` (seconds) are ours: official clients send the cursor only."""

@@ -9,6 +9,7 @@ from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
+from reactor.deploy.migrator import MigrationStatus
 from reactor.engine.call_log import Stretch
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
@@ -54,6 +55,14 @@ class Verbs(Protocol):
 
     async def change_variables(self, changes: Sequence[VariableChange]) -> None:
         """Set and remove environment variables, all or none. Raises BadRequest."""
+        ...
+
+    async def migrations(self) -> list[MigrationStatus]:
+        """Every migration of the project, and how far each has come."""
+        ...
+
+    async def migrate(self, names: Sequence[str], *, restart: bool, dry_run: bool) -> list[MigrationStatus]:
+        """Run migrations, those that are pending without names; what became of them. Raises BadRequest."""
         ...
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:

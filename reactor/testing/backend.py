@@ -25,11 +25,11 @@ from reactor.database.environment import VariableChange, update_variables
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.cron_rows import write_crons
 from reactor.execution.environment import Noted
-from reactor.execution.frames import Call, Kind, Outcome
+from reactor.execution.frames import Call, Kind, Outcome, Prepared
 from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
 from reactor.execution.outcome import error_of
-from reactor.execution.push import check_documents, structures_of
+from reactor.execution.push import SchemaPush
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.testing.fetched import Collector, FetchedResponse, request_of
 from reactor.testing.manual_clock import AdvancingClock, MovableClock
@@ -228,8 +228,7 @@ class TestBackend:
 
     def _push(self) -> None:
         batch = self._database.begin()
-        check_documents(batch, self.bundle.schema, ())
-        batch.apply_schema(structures_of(self.bundle.schema))
+        SchemaPush(batch, self.bundle, self._caller, Prepared()).carry_out(self.clock.now_ns() / 1e6)
         batch.set_bundle(self.bundle.hash)
         crons = batch.transaction("crons")
         write_crons(crons, self.bundle.crons, self._now_ms)

@@ -65,6 +65,7 @@ class Host:
     def __init__(self, options: HostOptions, terminal: Terminal) -> None:
         self._options = options
         self._terminal = terminal
+        self._pending: list[str] = []  # migrations that were told to be pending
         if not options.port:  # to be known before the code is loaded, which may ask for it
             options = self._options = replace(options, port=_free_port(options.host))
         self._application = Application(
@@ -96,9 +97,7 @@ class Host:
         async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
             if not await self._start_when_it_loads(changes):
                 return False
-            deployer = Deployer(
-                self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
-            )
+            deployer = Deployer(self._push, self._generate, self._terminal.report, running=self._application.manifest)
             await self._run(deployer.follow(changes))
             return True
 
@@ -148,13 +147,19 @@ class Host:
         if new_key:
             self._terminal.say(f"made an admin key: {self._options.data / ADMIN_KEY}")
 
+    async def _push(self) -> Manifest:
+        manifest = await self._application.deploy()
+        await self._tell_pending()
+        return manifest
+
     async def _tell_pending(self) -> None:
         """Migrations that nobody has run yet."""
         if self._application.manifest.migrations:
             statuses = await self._application.migrations()
             pending = [each.name for each in statuses if each.state != "done"]
-            if pending:
+            if pending and pending != self._pending:
                 self._terminal.warn(f"not run yet: {', '.join(pending)}. `reactor migrate` runs them while you serve")
+            self._pending = pending
 
     def _generate(self, manifest: Manifest) -> list[str]:
         if not (self._options.dev and self._options.types):

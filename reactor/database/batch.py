@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reactor.database import draft, structure
 from reactor.database.catalog import BUNDLE_KEY, DRAFT, SYSTEM_INDEX, SYSTEM_TABLES, Catalog, IndexInfo, TableInfo
@@ -19,6 +19,7 @@ from reactor.database.known_shape import KnownShape
 from reactor.database.stored import Stored
 from reactor.database.structure import FILL_CHUNK, TableStructure
 from reactor.database.transaction import STEPS_PER_MS, Transaction
+from reactor.errors import InvalidValue
 from reactor.footprint.commit import Commit
 from reactor.storage.storage import Head, LogRow, RequestRow
 
@@ -42,6 +43,14 @@ class Recorded:
     outcome: bytes
     binding: bytes
     ts: int  # the mutation's own timestamp
+
+
+class Filled(NamedTuple):
+    """One step of filling documents with defaults."""
+
+    after: str | None  # the last one's id; None at the table's end
+    seen: int  # documents looked at
+    left: int  # of those, that still lack a default
 
 
 class Batch:
@@ -201,30 +210,36 @@ class Batch:
             self.catalog = self.catalog.with_shape(info, told)
             self._is_changed = True
 
-    def fill_documents(self, table: str, after: str | None, limit: int) -> tuple[str | None, int]:
-        """Give documents behind the id `after` the defaults they lack; the last one's id, None when all have them.
+    def fill_documents(self, table: str, after: str | None, limit: int, *, settle: bool = True) -> Filled:
+        """Give documents behind the id `after` the defaults they lack. A large one that has no room is left as it is.
 
-        And how many were looked at. The last step says that every document is filled.
+        The last step says that every document is filled, unless `settle` is False: some were left by earlier steps.
         """
         info = self.catalog.table(table)
         shape = None if info is None else self.catalog.shape(info)
         if info is None or shape is None or not shape.missing:
-            return None, 0
+            return Filled(None, 0, 0)
         found = structure.documents_after(self.storage, info, after, limit)
         rows = structure.first_of(found, self.limits.bytes_written // 4)
         transaction = self.transaction("fill")
+        left = 0
         for row in rows:
             fields = Stored(row.id, table, row.creation_time, row.data).fields()
             lacking = {name: value for name, value in shape.missing.items() if name not in fields}
             if lacking:
-                transaction.replace(row.id, {**fields, **lacking})
+                try:
+                    transaction.replace(row.id, {**fields, **lacking})
+                except InvalidValue:  # past the limit of a document; it is filled whenever it is read
+                    left += 1
         transaction.release()
         if len(rows) == limit or len(rows) < len(found):
-            return rows[-1].id, len(rows)
+            return Filled(rows[-1].id, len(rows), left)
+        if left or not settle:
+            return Filled(None, len(rows), left)
         self.set_shape(table, shape.filled())
         self.catalog, _ = draft.settle(self.storage, self.catalog, self._table(table))
         self._is_changed = True
-        return None, len(rows)
+        return Filled(None, len(rows), 0)
 
     def retain(self, since: int | None) -> None:
         """Keep the log from a timestamp on while a push needs it (engine D7); None: no more than usual."""

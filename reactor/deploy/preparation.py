@@ -56,6 +56,12 @@ class Preparation:
     async def run(self) -> Prepared:
         """Do it. Raises SchemaViolation when documents do not fit, BundleBroken when a migration breaks its process."""
         await self.look()
+        for work in self.work.tables:
+            if work.begun:
+                raise SchemaViolation(
+                    f"`reactor migrate {work.begun[0]}` was begun over the documents of {work.table} and has not ended. "
+                    "Let it end before this schema is pushed. Nothing has changed."
+                )
         if any(work.finish for work in self.work.tables):
             for work in self.work.tables:
                 if work.finish:
@@ -234,12 +240,13 @@ def _told(work: TableWork) -> Value:
 
 async def fill_documents(calls: WriterCalls, progress: Progress, table: str, total: int) -> None:
     """Give every document of a table the defaults it lacks."""
-    done = 0
+    done = left = 0
     after: str | None = None
     while True:
         await progress.at(Work("filling", table, "", done, total))
-        told = await calls.step(FILL_DOCUMENTS, {"table": table, "after": after})
+        told = await calls.step(FILL_DOCUMENTS, {"table": table, "after": after, "left": left})
         done += int(told["seen"])
+        left += int(told["left"])
         after = told["after"]
         if after is None:
             return

@@ -5,7 +5,7 @@ The DeployPlan tells people what is different; this tells the engine, and people
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ class TableWork:
     table: str
     doubt: Narrowing | None = None  # where documents may not fit; None when all are known to
     migrations: tuple[str, ...] = ()  # that bring them there, in this order; only where there is a doubt
+    begun: tuple[str, ...] = ()  # of those, that `reactor migrate` began and did not end
     finish: bool = False  # a default that is still being filled has changed: it is filled to the end first
     backfill: tuple[str, ...] = ()  # indexes to be filled
     drop: tuple[str, ...] = ()  # indexes that go
@@ -68,7 +69,7 @@ class SchemaWork:
             if present is None or present["empty"]:
                 continue
             names = tuple(each.name for each in migrations if each.table == table.name)
-            work = _work(table, present, names)
+            work = _work(table, present, names, state["begun"])
             if work.doubt or work.finish or work.backfill or work.drop or work.missing:
                 works.append(work)
         run = {name for work in works for name in work.migrations}
@@ -86,7 +87,9 @@ class SchemaWork:
         ]
 
 
-def _work(table: TableManifest, present: Mapping[str, Any], migrations: tuple[str, ...]) -> TableWork:
+def _work(
+    table: TableManifest, present: Mapping[str, Any], migrations: tuple[str, ...], begun: Collection[str]
+) -> TableWork:
     assert table.stored is not None, "the Manifest of a loaded bundle says what may be stored"
     known = None if present["shape"] is None else KnownShape.from_bytes(present["shape"].encode())
     doubt = (
@@ -103,6 +106,7 @@ def _work(table: TableManifest, present: Mapping[str, Any], migrations: tuple[st
         table.name,
         doubt,
         run,
+        tuple(name for name in run if name in begun),
         finish,
         tuple(_unfilled(wanted, there, {} if run else missing)) if not run else (),
         tuple(name for name in there if name not in wanted and name not in _EVERY_TABLE),

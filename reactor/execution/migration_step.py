@@ -36,6 +36,8 @@ class MigrationStep:
         """Take it; the row as it is then. `restart` begins anew, `total` is how many documents there are."""
         table = self._migration.table.__definition__.name
         assert table is not None
+        if self._batch.catalog.draft(table) is not None:
+            return self._fail(args, Offence(table, "a push is migrating its documents just now"), now_ms)
         transaction = self._batch.transaction(f"migration:{self._name}")
         row = migration_rows.find(transaction, self._name)
         fields: dict[str, Any] = {} if row is None else row.fields()

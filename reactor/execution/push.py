@@ -43,9 +43,14 @@ class SchemaPush:
         self._prepared = prepared
         self._examination = Examination(bundle, caller, batch.limits)
 
-    def carry_out(self, now_ms: float) -> None:
-        """Make the database what the bundle's schema says. Raises SchemaViolation, or NotPrepared; then abandon the batch."""
+    def carry_out(self, now_ms: float) -> bool:
+        """Make the database what the bundle's schema says. Raises SchemaViolation, or NotPrepared; then abandon the batch.
+
+        True when an index or a table was put in the place of another: who read the old one must be run again, though no
+        document changed.
+        """
         batch, schema = self._batch, self._bundle.schema
+        before = _numbers(batch)
         shapes = {name: self._shape(name, table) for name, table in schema.tables.items()}
         batch.apply_schema(structures_of(schema, shapes), filled=self._prepared.filled)
         for name, shape in shapes.items():
@@ -62,6 +67,7 @@ class SchemaPush:
         transaction = batch.transaction("migrations")
         record_done(transaction, self._bundle.migrations, done, now_ms)
         transaction.release()
+        return not before <= _numbers(batch)
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -81,9 +87,9 @@ class SchemaPush:
             return demanded.filled()
         known = batch.catalog.shape(info)
         if known is not None and not keeps_defaults(known, table.defaults):
-            after: str | None = ""
-            while after is not None:
-                after, _ = batch.fill_documents(name, after or None, _FILL)
+            step = batch.fill_documents(name, None, _FILL)
+            while step.after is not None:
+                step = batch.fill_documents(name, step.after, _FILL)
             known = batch.catalog.shape(self._info(name))
         if known is None or known.falls_short(table.stored, table.constraints) is not None:
             self._check(name, info, self._prepared.checked.get(name))
@@ -140,6 +146,12 @@ class SchemaPush:
         batch.write_draft(name, rows, set(ids) - {row.id for row in rows}, DraftNote(note.bundle, since, None))
         fields = tuple(table.wire_path(field) for field in table.field_names)
         batch.adopt_draft(TableStructure(name, table.indexes, fields))
+
+
+def _numbers(batch: Batch) -> set[int]:
+    """Of all indexes that can be read."""
+    tables = (info for info in batch.catalog.tables() if not info.is_draft)
+    return {index.number for info in tables for index in info.indexes.values() if index.state == "ready"}
 
 
 def done_migrations(batch: Batch) -> set[str]:

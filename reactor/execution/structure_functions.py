@@ -43,7 +43,8 @@ def _state(batch: Batch, _args: Arguments) -> Value:
         }
     migrations = [stored.fields() for stored in batch.stored_documents("_migrations")]
     done: list[Value] = [each["name"] for each in migrations if each["state"] == "done"]
-    return {"tables": tables, "done": done, "head": str(batch.last_ts)}
+    begun: list[Value] = [each["name"] for each in migrations if each["state"] != "done" and each["done"]]
+    return {"tables": tables, "done": done, "begun": begun}
 
 
 def _prepare(batch: Batch, args: Arguments) -> Value:
@@ -96,8 +97,8 @@ def _fill_index(batch: Batch, args: Arguments) -> Value:
 def _fill_documents(batch: Batch, args: Arguments) -> Value:
     """One step of giving documents the defaults they lack."""
     began = monotonic()
-    after, seen = batch.fill_documents(args["table"], args["after"], int(args["limit"]))
-    return {"after": after, "seen": seen, "seconds": monotonic() - began}
+    step = batch.fill_documents(args["table"], args["after"], int(args["limit"]), settle=not args["left"])
+    return {"after": step.after, "seen": step.seen, "left": step.left, "seconds": monotonic() - began}
 
 
 def _write_draft(batch: Batch, args: Arguments) -> Value:

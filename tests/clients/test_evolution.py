@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.clients.clients import Client
 from tests.clients.conftest import Clients
@@ -81,7 +81,7 @@ class Load:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -145,14 +145,14 @@ def test_a_required_field_is_proposed_migrated_online_and_live_in_one_save(clien
         with Load(other) as load:
             with_locale = SCHEMA.replace("age: str", "age: str\n        locale: str")
             told = save(server, r"✗ schema\.py.*", schema=with_locale)
-            assert "10000 documents in table \"users\" do not match the new schema" in told
+            assert '10000 documents in table "users" do not match the new schema' in told
             assert "Object is missing the required field `locale`" in told
             assert "def add_locale(ctx: QueryCtx, document: Document) -> None:" in told
             assert 'document["locale"] = ...' in told
             before = load.done
             proposed = MIGRATIONS + (
-                '    @migration(User)\n'
-                '    def add_locale(ctx: QueryCtx, document: Document) -> None:\n'
+                "    @migration(User)\n"
+                "    def add_locale(ctx: QueryCtx, document: Document) -> None:\n"
                 '        document["locale"] = "de" if document["name"] == "u00000" else "en"\n'
             )
             told = save(server, r"✓ .*migrations\.py", migrations=proposed)
@@ -174,16 +174,21 @@ def test_every_kind_of_change_goes_live_under_load_with_no_wrong_result(clients:
     with users(clients, tmp_path) as (server, client):
         shown = client.subscribe("users:shown")
         shown.next()
-        by_plan = FUNCTIONS + """
+        by_plan = (
+            FUNCTIONS
+            + """
 
     @query
     def of_plan(ctx: QueryCtx, plan: str) -> int:
         return len(ctx.db.query(User.by_plan.eq(plan)).collect())
 """
+        )
         other = clients.js(server)
         with Load(other) as load:
             # a default, with an index on it: documents of before are found from the first moment on
-            planned = SCHEMA.replace("visits: int = 0", 'visits: int = 0\n        plan: str = "free"\n        by_plan = Index("plan")')
+            planned = SCHEMA.replace(
+                "visits: int = 0", 'visits: int = 0\n        plan: str = "free"\n        by_plan = Index("plan")'
+            )
             early = client.subscribe("users:of_plan", {"plan": "free"})
             early.wait_until_failed()
             since = len(load.seconds)
@@ -198,10 +203,13 @@ def test_every_kind_of_change_goes_live_under_load_with_no_wrong_result(clients:
             assert "Path: .age" in told
             # a change of type, a rename and a field that goes, in one save each, migrated beside what is live
             typed = planned.replace("age: str", "age: int")
-            steps = MIGRATIONS + """    @migration(User)
+            steps = (
+                MIGRATIONS
+                + """    @migration(User)
     def age_as_number(ctx: QueryCtx, document: Document) -> None:
         document["age"] = int(document["age"])
 """
+            )
             save(server, r"✓ .*migrations\.py", migrations=steps)
             renamed = typed.replace("age: int", "years: int")
             steps += """
@@ -252,14 +260,18 @@ def test_a_push_cut_short_by_kill_9_leaves_nothing_behind_or_goes_on(clients: Cl
     with users(clients, tmp_path, 5000) as (server, _):
         # in mid-backfill: the old code comes back, and the half index is gone
         mark = server.mark()
-        server.project.write("schema.py", SCHEMA.replace('Index("name")', 'Index("name")\n        by_age = Index("age")'))
+        server.project.write(
+            "schema.py", SCHEMA.replace('Index("name")', 'Index("name")\n        by_age = Index("age")')
+        )
         server.wait_for_output(r"backfilling users\.by_age", PATIENCE, after=mark)
         server.kill()
         assert rows(server, "SELECT state FROM _indexes WHERE name = 'by_age'") == [("backfilling",)]
         server.project.write("schema.py", SCHEMA)
         server.start()
         assert rows(server, "SELECT * FROM _indexes WHERE name = 'by_age'") == []
-        assert eventually(lambda: not rows(server, "SELECT * FROM sqlite_master WHERE name LIKE 'i_%_by_age'"), PATIENCE)
+        assert eventually(
+            lambda: not rows(server, "SELECT * FROM sqlite_master WHERE name LIKE 'i_%_by_age'"), PATIENCE
+        )
         # in mid-migration: the same code goes on where it stopped, before it serves
         mark = server.mark()
         server.project.write_function("migrations", SLOW)
@@ -282,7 +294,7 @@ def test_an_online_migration_goes_on_after_kill_9_and_runs_once_over_each_docume
     clients: Clients, tmp_path: Path
 ) -> None:
     counting = SLOW.replace('document["locale"] = "en"', 'document["age"] += "!"').replace("add_locale", "older")
-    with users(clients, tmp_path, 3000) as (server, client):
+    with users(clients, tmp_path, 3000) as (server, _):
         progress = clients.js(server)
         progress.act_as(server.admin_key)
         live = progress.subscribe("_system/migrations:list")

@@ -110,10 +110,11 @@ def table_of_id(catalog: Catalog) -> TableOfId:
 
 
 def shortened(text: str) -> str:
-    """A mismatch in one line: what is wrong, and where."""
+    """A mismatch, or an error, in one line: what is wrong, and where."""
     lines = text.strip().split("\n")
     path = next((line for line in lines[1:] if line.startswith("Path: ")), "")
-    return f"{lines[0]} ({path})" if path else lines[0]
+    frame = next((line for line in lines[1:] if line.startswith("    at ")), "").strip()
+    return " ".join(part for part in (lines[0], f"({path})" if path else "", frame) if part)
 
 
 def refusal(table: str, offences: Sequence[Offence], total: int, advice: str = "") -> str:

@@ -1,6 +1,7 @@
 # make run    the example application, live at http://127.0.0.1:$(REACTOR_PORT); edit functions/ and watch
 # make seed   hundreds of users and tens of thousands of images for it (while `make run` is up, or on its own)
 # make test   everything CI checks: format, lint, types, floors, tests
+# make bench  reactor beside its peers on this machine, one table: about half an hour; BENCH="--rounds 1 --seconds 2" is shorter
 # Needs Python 3.11 or newer and GNU make; everything else arrives in .venv.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ export REACTOR_PORT
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: run seed test format clean
+.PHONY: run seed test bench format clean
 
 run: .venv/.installed
 	$(BIN)/reactor dev
@@ -26,6 +27,9 @@ test: .venv/.installed-test
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto || $(BIN)/pytest --last-failed --last-failed-no-failures none
+
+bench: .venv/.installed-bench
+	$(BIN)/python -m bench --results bench/results/latest.json $(BENCH)
 
 format: .venv/.installed-test
 	$(BIN)/ruff format .
@@ -45,4 +49,8 @@ clean:
 
 .venv/.installed-test: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) -e '.[test]'
+	@touch $@ .venv/.installed
+
+.venv/.installed-bench: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e '.[bench]'
 	@touch $@ .venv/.installed

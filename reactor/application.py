@@ -91,6 +91,7 @@ class Application:
         # Named, so that no two servers' request ids are alike
         self._functions = FunctionLog(secrets.token_hex(8), self._calls, self._clock)
         self._engine = Engine(limits, self._functions, self._clock)
+        self.touch = self._engine.touch  # refresh a socket's view at the end of this step: asked for with every push
         self._pool: RunnerPool | None = None  # set by start
         self._lock: FileLock | None = None  # held from start to stop
         self._runtime = data / "runtime"  # slots and the like, of one life of the server; under its lock
@@ -411,10 +412,6 @@ class Application:
     def run_gang(self, view: View, identity: bytes | None, members: Iterable[Subscription]) -> None:
         """Run all of these in one snapshot."""
         self._engine.run_gang(view, identity, members)
-
-    def touch(self, view: View) -> None:
-        """Refresh the view at the end of this step."""
-        self._engine.touch(view)
 
     def forget(self, view: View) -> None:
         """The view is gone."""

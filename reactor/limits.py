@@ -65,6 +65,7 @@ class Limits:
     wal_hard: int = 64 << 20  # hold readers back for one round above this
 
     # queues, each with its answer (engine D10)
+    socket_queries: int = 1000  # watched by one socket: one Transition moves all of them; past it, a FatalError
     socket_mutations: int = 1000  # per socket → close 1013 TooManyConcurrentMutations
     socket_actions: int = 1000  # per socket → TooManyInflightActionsForSingleClient
     writer_queue: int = 20_000  # calls → Overloaded ExpiredInQueue

@@ -7,15 +7,15 @@ here and never by a token. Whoever publishes private or symmetric keys publishes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt import PyJWK
-from jwt.exceptions import PyJWTError
 
 from reactor.auth.provider import Algorithm, Provider, data_of, holds_keys
 from reactor.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 MOST_KEYS = 100  # of one issuer: those with many have a few dozen
 _RSA_BITS = range(2048, 8193)  # smaller can be broken, larger are slow to no one's benefit
@@ -76,6 +76,11 @@ def _usable(jwk: Any) -> PublicKey | None:
         return None
     if jwk.get("use", "sig") != "sig" or "verify" not in _operations(jwk):
         return None
+    # Here, because they take a tenth of a server's start, and a project without users needs neither.
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from jwt import PyJWK
+    from jwt.exceptions import PyJWTError
+
     try:
         key = PyJWK({name: jwk[name] for name in _FIELDS if name in jwk}, algorithm=algorithm)
     except (PyJWTError, ValueError, TypeError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -50,6 +51,9 @@ class HostOptions:
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
 
 
+# Objects made before the collector looks at the young ones, and young looks before it looks at older ones. Sessions and
+# subscriptions are no garbage and are many: at Python's own (700, 10, 10) looking through them cost a sixth of a query.
+_COLLECT = (20_000, 20, 50)
 _LOOK = 0.2  # seconds between looks whether a variable was set, while code that may want one is waited for
 
 
@@ -140,6 +144,7 @@ class Host:
         started = time.monotonic()
         new_key = not (self._options.data / ADMIN_KEY).exists()
         await self._application.start()
+        _leave_garbage_longer()
         manifest = self._application.manifest
         self._terminal.loaded(manifest, time.monotonic() - started)
         await self._tell_pending()
@@ -247,3 +252,10 @@ def _origins(options: HostOptions) -> Origins:
     """Where clients find us: as the operator says, who knows of proxies, else where we listen."""
     here = Origins.at(options.host, options.port, options.site_port)
     return Origins(os.environ.get("CONVEX_CLOUD_ORIGIN", here.cloud), os.environ.get("CONVEX_SITE_ORIGIN", here.site))
+
+
+def _leave_garbage_longer() -> None:
+    """For a program that is a server only: what exists now is never looked through again, what comes is later."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)

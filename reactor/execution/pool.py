@@ -25,7 +25,6 @@ from reactor.execution.environment import ALL_NAMES
 from reactor.execution.examiner_lane import ExaminerLane
 from reactor.execution.frames import Batch, Call, Outcome, Prepared, WriterHello
 from reactor.execution.http_exchange import HttpExchange
-from reactor.execution.mirror import remove_mirror
 from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
@@ -84,7 +83,6 @@ class RunnerPool:
         self._listener = listener
         self._spawns = (start_method or ("fork" if sys.platform == "linux" else "spawn")) == "spawn"
         self._wal = database.with_name(database.name + "-wal")
-        _remove_leftovers(runtime_dir)
         self._nursery: Nursery | None = None  # of the bundle that is in force; set by start() and switch()
         self._first: Nursery | None = None  # the one the database was opened with; set by open()
         self._nurseries: set[Nursery] = set()  # may have processes; those that have none leave at the next load
@@ -328,11 +326,3 @@ class RunnerPool:
             self._nurseries.add(self._spare)
         await asyncio.gather(*(nursery.kill() for nursery in self._nurseries))
         self._nurseries.clear()
-
-
-def _remove_leftovers(runtime_dir: Path) -> None:
-    """Slots and mirrors of a server that was killed. Whoever may use the folder has the server's lock (engine A10)."""
-    for path in runtime_dir.glob("slot-*"):
-        path.unlink()
-    for path in runtime_dir.glob("code-*"):
-        remove_mirror(path)

@@ -86,16 +86,6 @@ def _in_due_order(reading: Reading) -> Iterator[dict[str, Any]]:
     return merge(*tables, key=itemgetter("scheduledTime"))
 
 
-def _due(reading: Reading, args: Arguments, _now_ms: float) -> Value:
-    """Pending jobs in due order, up to and including the first that is not due at `now`."""
-    jobs: list[Value] = []
-    for job in _in_due_order(reading):
-        jobs.append(job)
-        if job["scheduledTime"] > args["now"] or len(jobs) >= _DUE_AT_ONCE:
-            break
-    return jobs
-
-
 def _claim(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
     """An action job is about to start. False if it must not: it was cancelled, or somebody else has it."""
     job = transaction.get(args["id"])
@@ -209,7 +199,6 @@ def _update_variables(transaction: Transaction, args: Arguments, _now_ms: float)
 
 FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/scheduler:pending": SystemQuery(_pending),
-    "_system/scheduler:due": SystemQuery(_due),
     "_system/scheduler:claim": SystemMutation(_claim),
     "_system/scheduler:finish": SystemMutation(_finish),
     "_system/scheduler:giveBack": SystemMutation(_give_back),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Protocol
 
 from reactor.errors import ReactorError
 from reactor.issuers.reach import NotReachable, Reach
 from reactor.limits import Limits
+
+if TYPE_CHECKING:
+    import httpx
 
 _ADDRESSES = 3  # of a host that are tried
 
@@ -49,6 +50,8 @@ class HttpFetcher:
 
     async def get(self, url: str) -> bytes:
         """See Fetcher."""
+        import httpx  # here: it takes a tenth of a server's start, and most servers fetch nothing, or minutes later
+
         try:
             async with asyncio.timeout(self._wait):
                 return await self._get(url)
@@ -62,6 +65,8 @@ class HttpFetcher:
             raise FetchFailed(f"{url} is no address to fetch from: {error}", passing=False) from None
 
     async def _get(self, url: str) -> bytes:
+        import httpx  # see get()
+
         target = httpx.URL(url)
         if target.scheme not in ("https", "http") or not target.host:
             raise NotReachable(f"{url} is not fetched from: it must be https.")
@@ -90,6 +95,8 @@ class HttpFetcher:
         raise AssertionError("a name resolves to one address at least")
 
     async def _ask(self, url: str, request: httpx.Request) -> bytes:
+        import httpx  # see get()
+
         assert self._tls is not None
         async with httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=self._wait) as client:
             answer = await client.send(request, stream=True, follow_redirects=False)

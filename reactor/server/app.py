@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from reactor.application import Application
@@ -19,7 +18,7 @@ from reactor.server.sync_worker import SyncWorker
 from reactor.sync.client_info import ClientInfo
 
 
-def build_app(application: Application, *, settings: ServerSettings | None = None) -> Starlette:
+def build_app(application: Application, *, settings: ServerSettings | None = None) -> ASGIApp:
     """The ASGI application that serves `application`, which must be started before the first request."""
     heartbeat = Heartbeat(application.limits.ping_interval)
 

@@ -6,15 +6,16 @@ from importlib.metadata import PackageNotFoundError, version
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from reactor.errors import BadRequest
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.cors import Cors
 from reactor.server.errors import error_response, refusal
+from reactor.server.exact_routes import ExactRoutes
 from reactor.server.http_api import HttpApi
 from reactor.server.http_routes import HttpRoutes
 from reactor.server.operator_api import OperatorApi
@@ -29,20 +30,21 @@ _ECHO_BYTES = 128 << 20
 
 def assemble(
     verbs: Verbs, make_worker: WorkerFactory, settings: ServerSettings, limits: Limits = DEFAULT_LIMITS
-) -> Starlette:
+) -> ASGIApp:
     """All routes around these verbs and this kind of worker."""
-    return Starlette(
+    calls = HttpApi(verbs, settings, limits).routes()
+    app = Starlette(
         routes=[
-            *HttpApi(verbs, settings, limits).routes(),  # first: routes are tried in order
+            *calls,
             *page_routes(verbs, settings),
             *_service_routes(settings),
             *OperatorApi(verbs, limits).routes(),
             Mount("/http", HttpRoutes(verbs, settings, limits)),
             *sync_routes(make_worker, limits),
         ],
-        middleware=[Middleware(Cors)],
         exception_handlers={HTTPException: _http_error},
     )
+    return Cors(ExactRoutes(app, calls))
 
 
 def _service_routes(settings: ServerSettings) -> list[BaseRoute]:

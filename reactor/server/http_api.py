@@ -6,7 +6,7 @@ A function that fails is an answer like any other, status 200: clients take othe
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -274,8 +274,21 @@ def _refused(outcome: Outcome) -> Response | None:
     return refusal(500, INTERNAL, INTERNAL_TEXT) if failure.code == INTERNAL else None
 
 
+class _Json(Response):
+    """A result: always with the same headers, which are spelt once."""
+
+    media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        del headers
+        self.raw_headers = [*_HEADERS, (b"content-length", b"%d" % len(self.body))]
+
+
+_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+
+
 def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return _Json(body)
 
 
 def _cleaned(data: bytes) -> bytes:

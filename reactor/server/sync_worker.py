@@ -5,8 +5,7 @@ the log's head. Else it is looked for forward (the newest run, if nothing met th
 before the first result that ended, if the newer ones already held then). If neither is found a few times in a row,
 because commits keep coming, the whole set is run as a *gang* in one snapshot, which has one by construction.
 
-Everything here is synchronous, on the event loop, but for what is awaited in tasks: actions in the application's, the
-check of a token in one of the worker's own, while the session lets later messages wait.
+Everything here is synchronous, on the event loop; who the client is, and for how long, is `SignIn`'s.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from typing import assert_never
 
 from reactor.application import Application
 from reactor.auth.identity import Identity
-from reactor.auth.jwt import Verified
-from reactor.errors import BadRequest, CallerError, InvalidValue, Overloaded
+from reactor.errors import BadRequest, Overloaded
 from reactor.execution.frames import Outcome
 from reactor.server.chunks import Chunks
-from reactor.server.errors import INTERNAL, close_code
+from reactor.server.errors import close_code
 from reactor.server.heartbeat import Heartbeat
+from reactor.server.sign_in import SignIn
 from reactor.server.socket import Socket
 from reactor.subscriptions.subscription import Observation, QueryKey, Subscription
 from reactor.sync.client_info import ClientInfo
@@ -44,10 +43,6 @@ from reactor.sync.frame_cache import FrameCache
 from reactor.sync.messages import (
     ActionFailed,
     ActionSucceeded,
-    AuthenticateAdmin,
-    AuthenticateNone,
-    AuthenticateUser,
-    ClientMessage,
     MutationFailed,
     MutationSucceeded,
     QueryRemoved,
@@ -67,9 +62,9 @@ from reactor.sync.session import (
     Verify,
     Watch,
 )
+from reactor.sync.version import StateVersion
 
 PING_FRAME = ws_frame(PING)
-LONGEST_SLEEP = 86_400.0  # seconds: a timer counts on while the wall clock is set, so it looks once a day
 PATIENCE = 3  # refreshes that found no common timestamp before the whole set is run in one snapshot
 
 _log = logging.getLogger("reactor.sync")
@@ -89,7 +84,8 @@ class Watched:
 
     def updated(self) -> None:
         """See Subscriber."""
-        self.worker.touch()
+        worker = self.worker
+        worker.application.touch(worker)
 
 
 class SyncWorker:
@@ -97,20 +93,19 @@ class SyncWorker:
 
     __slots__ = (
         "_actions",
-        "_application",
         "_blocked",
         "_chunks",
         "_client",
-        "_expiry",
         "_gang",
         "_heartbeat",
         "_loop",
         "_misses",
         "_mutations",
         "_session",
+        "_sign_in",
         "_socket",
-        "_verification",
         "_watched",
+        "application",
         "closing",
         "said_at",
     )
@@ -120,9 +115,9 @@ class SyncWorker:
         self._heartbeat = heartbeat
         self._loop = asyncio.get_running_loop()
         self.said_at = self._loop.time()  # set by _send
-        self._application = application
+        self.application = application
         self._client = client
-        self._session = SyncSession()
+        self._session = SyncSession(application.limits.socket_queries)
         self._watched: dict[int, Watched] = {}  # follows Watch and Unwatch
         self._mutations = 0  # sent to the writer and not answered
         self._actions = 0  # running
@@ -130,8 +125,7 @@ class SyncWorker:
         self._gang = False  # a gang of ours is queued or running
         self._blocked = False  # a refresh is due once the socket is clear
         self._chunks: Chunks | None = None  # a Transition that is only partly sent
-        self._verification: asyncio.Task[None] | None = None  # of the token being checked; the last one after that
-        self._expiry: asyncio.TimerHandle | None = None  # set while the identity has an end
+        self._sign_in = SignIn(self._session, application, self)
         self.closing = False  # close was asked for; nothing is written any more
         heartbeat.add(self)
 
@@ -146,10 +140,10 @@ class SyncWorker:
         """One text frame."""
         try:
             message = parse(text)
-            effects = self._session.expired() if self._comes_late(message) else self._session.receive(message)
+            effects = self._session.expired() if self._sign_in.is_over_for(message) else self._session.receive(message)
         except BadRequest as error:
             effects = self._session.bad_message(error.code, error.message)
-        self._carry_out(effects)
+        self.carry_out(effects)
         if self._session.owes:
             self.touch()
 
@@ -171,50 +165,49 @@ class SyncWorker:
         """The socket is gone. Mutations under way still run; nobody is told."""
         self.closing = True
         self._heartbeat.remove(self)
-        self._await_expiry(None)
-        if self._verification is not None:
-            self._verification.cancel()
+        self._sign_in.stop()
         self._session.closed()
         for watched in self._watched.values():
-            self._application.unwatch(watched)
+            self.application.unwatch(watched)
         self._watched.clear()
-        self._application.forget(self)
+        self.application.forget(self)
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _carry_out(self, effects: list[Effect]) -> None:
+    def carry_out(self, effects: list[Effect]) -> None:
+        """Do what the session asks for."""
         for effect in effects:
             match effect:
                 case Watch(query):
                     watched = self._watched[query.query_id] = Watched(self, query, _key(self._session.identity))
-                    self._application.watch(
+                    self.application.watch(
                         QueryKey(query.path, query.args, query.journal, self._session.admin), watched
                     )
                     self.touch()
                 case Unwatch(query):
-                    self._application.unwatch(self._watched.pop(query.query_id))
+                    self.application.unwatch(self._watched.pop(query.query_id))
                 case RunMutation():
                     self._run_mutation(effect)
                 case RunAction():
                     self._run_action(effect)
                 case Verify(credential):
-                    self._verify(credential)
+                    self._sign_in.verify(credential)
                 case ExpiresAt(at):
-                    self._await_expiry(at)
+                    self._sign_in.await_end(at)
                 case CheckObserved(ts):
                     self._check_observed(ts)
                 case Tell(message):
                     self._end_chunks()  # it is the last they hear
                     self._say(message)
                 case Close(code):
-                    self._close(code)
+                    self.close(code)
                 case never:
                     assert_never(never)
 
     def _run_mutation(self, effect: RunMutation) -> None:
         mutation = effect.mutation
-        if self._mutations >= self._application.limits.socket_mutations:
-            self._close("TooManyConcurrentMutations")
+        if self._mutations >= self.application.limits.socket_mutations:
+            self.close("TooManyConcurrentMutations")
             return
         self._mutations += 1
 
@@ -223,7 +216,7 @@ class SyncWorker:
             self._mutation_done(mutation.request_id, outcome)
 
         try:
-            self._application.submit_mutation(
+            self.application.submit_mutation(
                 mutation.path,
                 mutation.args,
                 effect.identity,
@@ -234,30 +227,30 @@ class SyncWorker:
             )
         except Overloaded as error:
             self._mutations -= 1
-            self._close(error.code)
+            self.close(error.code)
 
     def _mutation_done(self, request: int, outcome: Outcome) -> None:
         if self.closing:
             return
         failure = outcome.failure
-        redact = self._application.redact
+        redact = self.application.redact
         lines = shown_log_lines(outcome.log_lines, redact)
         if failure is None:
             assert outcome.value is not None
             self._say(MutationSucceeded(request, outcome.value, outcome.ts, lines))
         elif failure.retry:
-            self._close(failure.code)
+            self.close(failure.code)
             return
         else:
-            text = error_message(self._application.request_name(outcome.call), failure, redact)
+            text = error_message(self.application.request_name(outcome.call), failure, redact)
             self._say(MutationFailed(request, text, failure.data, lines))
-        self._session.responded(max(outcome.ts, self._application.head) if failure else outcome.ts)
+        self._session.responded(max(outcome.ts, self.application.head) if failure else outcome.ts)
         self.touch()
 
     def _run_action(self, effect: RunAction) -> None:
         action = effect.action
-        if self._actions >= self._application.limits.socket_actions:
-            self._close("TooManyInflightActionsForSingleClient")
+        if self._actions >= self.application.limits.socket_actions:
+            self.close("TooManyInflightActionsForSingleClient")
             return
         self._actions += 1
 
@@ -265,105 +258,42 @@ class SyncWorker:
             self._actions -= 1
             self._action_done(action.request_id, outcome)
 
-        self._application.submit_action(action.path, action.args, effect.identity, done, internal=effect.admin)
+        self.application.submit_action(action.path, action.args, effect.identity, done, internal=effect.admin)
 
     def _action_done(self, request: int, outcome: Outcome) -> None:
         if self.closing:
             return
         failure = outcome.failure
-        redact = self._application.redact
+        redact = self.application.redact
         lines = shown_log_lines(outcome.log_lines, redact)
         if failure is None:
             assert outcome.value is not None
             self._say(ActionSucceeded(request, outcome.value, lines))
         elif failure.retry:
-            self._close(failure.code)
+            self.close(failure.code)
             return
         else:
-            text = error_message(self._application.request_name(outcome.call), failure, redact)
+            text = error_message(self.application.request_name(outcome.call), failure, redact)
             self._say(ActionFailed(request, text, failure.data, lines))
-        self._session.responded(self._application.head)
+        self._session.responded(self.application.head)
         self.touch()
 
     def _check_observed(self, ts: int) -> None:
         self._session.observed(ts)
-        if ts > self._application.head and not self._application.reach(ts, self):
+        if ts > self.application.head and not self.application.reach(ts, self):
             _log.warning("a client has seen a state %d ns ahead of the log: its socket is closed", ts)
-            self._close("InternalServerError")
-
-    # ── identity ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _verify(self, credential: AuthenticateUser | AuthenticateAdmin) -> None:
-        if isinstance(credential, AuthenticateUser):
-            self._verification = self._loop.create_task(self._verify_token(credential.token))
-            return
-        try:
-            identity = self._application.identify_admin(credential.key, credential.acting_as)
-        except CallerError as error:
-            self._carry_out(self._session.refused(error.message))
-        except InvalidValue as error:
-            self._carry_out(self._session.refused(str(error)))
-        else:
-            self._carry_out(self._session.identified(identity, admin=True))
-
-    async def _verify_token(self, token: str) -> None:
-        """Decide and go on with what waited. An issuer that cannot be reached is no reason to sign anybody out: the
-        socket is closed as in any trouble that passes, and the client comes back with its token.
-        """
-        try:
-            found = await self._decide(token)
-            if isinstance(found, Verified):
-                self._carry_out(self._session.identified(found.identity, expires=found.expires))
-            else:
-                self._carry_out(self._session.refused(found))
-            if self._session.owes:
-                self.touch()
-        except Overloaded as error:
-            self._close(error.code)
-        except Exception:  # noqa: BLE001 whatever it is: this socket pays, no other
-            _log.exception("a token could not be checked")
-            self._close(INTERNAL)
-
-    async def _decide(self, token: str) -> Verified | str:
-        """Who it is, or why not."""
-        try:
-            return await self._application.identify_user(token)
-        except CallerError as error:
-            return error.message
-
-    def _comes_late(self, message: ClientMessage) -> bool:
-        """Whether the identity ended before this message, which neither brings the next one nor waits for it."""
-        if not self._session.ready or not self._has_expired():
-            return False
-        return not isinstance(message, AuthenticateUser | AuthenticateAdmin | AuthenticateNone)
-
-    def _has_expired(self) -> bool:
-        expires = self._session.expires
-        return expires is not None and self._application.now >= expires
-
-    def _await_expiry(self, at: float | None) -> None:
-        """Look again at that time; at no time if None."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-        if at is not None:
-            left = at - self._application.now
-            self._expiry = self._loop.call_later(min(max(left, 0.0), LONGEST_SLEEP), self._look_at_expiry)
-
-    def _look_at_expiry(self) -> None:
-        if self._has_expired():
-            self._carry_out(self._session.expired())
-        else:
-            self._await_expiry(self._session.expires)
+            self.close("InternalServerError")
 
     # ── transitions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def touch(self) -> None:
         """Look at this session at the end of the present step."""
-        self._application.touch(self)
+        self.application.touch(self)
 
     def refresh(self, cache: FrameCache) -> None:
         """Make a Transition, if there is something to tell and a timestamp at which all of it is true."""
+        # The way of every push to every client: it calls little and touches few objects, for they are in no cache when
+        # there are many.
         session = self._session
         if not self._may_tell():
             return
@@ -380,7 +310,7 @@ class SyncWorker:
                 changed.append((watched.query, observation))
         if not changed and not session.owes:
             return
-        ts = self._application.head if settled else self._common_timestamp()
+        ts = self.application.head if settled else self._common_timestamp()
         if ts is None or ts < max(session.floor, session.sent.ts):
             self._missed()
             return
@@ -388,13 +318,16 @@ class SyncWorker:
 
     def _may_tell(self) -> bool:
         """Whether a Transition may go out now; if only the socket is in the way, it is due once that is clear."""
-        if self.closing or not self._session.ready:
+        session = self._session
+        if self.closing or not session.ready:
             return False
-        if self._has_expired():
-            self._carry_out(self._session.expired())
+        if session.expires is not None and self._sign_in.is_over:
+            self.carry_out(session.expired())
             return False
-        self._blocked = not self._socket.clear or self._chunks is not None
-        return not self._blocked
+        if self._chunks is None and self._socket.clear:
+            return True
+        self._blocked = True
+        return False
 
     def aligned(self, ts: int, seen: dict[Subscription, Observation], cache: FrameCache) -> None:
         """The gang asked for was run: all of `seen` is true at `ts`."""
@@ -421,7 +354,7 @@ class SyncWorker:
         The session's floor may lie inside a batch, where no readable state is (engine A8): it is only compared.
         """
         session = self._session
-        log = self._application.log
+        log = self.application.log
         newest = session.sent.ts
         first_end = None
         for watched in self._watched.values():
@@ -431,7 +364,7 @@ class SyncWorker:
             if subscription.valid_until is not None and (first_end is None or subscription.valid_until < first_end):
                 first_end = subscription.valid_until
         if first_end is None:
-            return self._application.head
+            return self.application.head
         if session.floor <= newest < first_end:
             return newest
         before = log.previous(first_end)
@@ -447,7 +380,7 @@ class SyncWorker:
         if self._misses > PATIENCE and not self._gang:
             self._gang = True
             members = dict.fromkeys(watched.subscription for watched in self._watched.values())
-            self._application.run_gang(self, _key(self._session.identity), members)
+            self.application.run_gang(self, _key(self._session.identity), members)
 
     def _transition(self, ts: int, changed: list[tuple[SyncedQuery, Observation]], cache: FrameCache) -> None:
         session = self._session
@@ -456,12 +389,9 @@ class SyncWorker:
         start, removed = session.advance(end)
         if len(changed) == 1 and not removed:
             query, observation = changed[0]
-            key = (*start.key, *end.key, query.query_id, observation.digest, observation.journal)
-            frame = cache.frames.get(key)
+            frame = cache.last(start, end, query.query_id, observation)
             if frame is None:
-                body = observation.told or self._tell(observation)
-                frame = ws_frame(encode_transition(start, end, (place(query.query_id, body),)))
-                cache.frames[key] = frame
+                frame = self._one_change(start, end, query.query_id, observation, cache)
             query.sent = observation.digest
             query.journal = observation.journal
             self._send_transition(frame)
@@ -473,17 +403,28 @@ class SyncWorker:
             query.journal = observation.journal
         self._send_transition(ws_frame(encode_transition(start, end, modifications)))
 
+    def _one_change(
+        self, start: StateVersion, end: StateVersion, query_id: int, observation: Observation, cache: FrameCache
+    ) -> bytes:
+        key = (*start.key, *end.key, query_id, observation.digest, observation.journal)
+        frame = cache.frames.get(key)
+        if frame is None:
+            body = observation.told or self._tell(observation)
+            frame = cache.frames[key] = ws_frame(encode_transition(start, end, (place(query_id, body),)))
+        cache.remember(frame, start, end, query_id, observation)
+        return frame
+
     def _tell(self, observation: Observation) -> bytes:
         """Spell what a run came to, once for all who watch it."""
         outcome = observation.payload
         assert isinstance(outcome, Outcome)
-        redact = self._application.redact
+        redact = self.application.redact
         lines = shown_log_lines(outcome.log_lines, redact)
         if outcome.failure is None:
             assert outcome.value is not None
             body = updated_body(outcome.value, lines, outcome.journal)
         else:
-            text = error_message(self._application.request_name(outcome.call), outcome.failure, redact)
+            text = error_message(self.application.request_name(outcome.call), outcome.failure, redact)
             body = failed_body(text, outcome.failure.data, lines, outcome.journal)
         observation.told = body
         return body
@@ -496,7 +437,7 @@ class SyncWorker:
 
     def _send_transition(self, frame: bytes) -> None:
         if len(frame) > CHUNK and self._client.reads_chunks:
-            self._chunks = Chunks(frame_payload(frame), self._application.limits.socket_backlog)
+            self._chunks = Chunks(frame_payload(frame), self.application.limits.socket_backlog)
             self._send_chunks()
         else:
             self._send(frame)
@@ -527,9 +468,10 @@ class SyncWorker:
         if self._chunks is None:
             self._send(frame)
         elif not self._chunks.hold(frame):
-            self._close("SlowReader")
+            self.close("SlowReader")
 
-    def _close(self, code: str) -> None:
+    def close(self, code: str) -> None:
+        """End the socket, once; `code` names the reason to the client."""
         if not self.closing:
             self.closing = True
             self._session.closed()

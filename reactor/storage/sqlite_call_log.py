@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import sqlite_utils
 
 from reactor.storage.call_log import CallRecord, StoredCall
 
@@ -33,7 +32,7 @@ class SqliteCallLog:
                 raise
             path.replace(path.with_name(f"{path.name}.damaged"))
             self._db = _open(path)
-        self._execute = self._db.conn.execute
+        self._execute = self._db.execute
 
     def append(self, records: Iterable[CallRecord]) -> None:
         """Add records, all or none."""
@@ -41,8 +40,8 @@ class SqliteCallLog:
             (record.at, record.kind, record.path, record.request, record.seconds, _pack(record.lines), record.error)
             for record in records
         ]
-        with self._db.conn:
-            self._db.conn.executemany(
+        with self._db:
+            self._db.executemany(
                 "INSERT INTO calls (at, kind, path, request, seconds, lines, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
@@ -62,13 +61,13 @@ class SqliteCallLog:
 
     def trim(self, before: float, most_bytes: int) -> None:
         """Forget what ended before that moment, and the oldest of what is more than so many bytes."""
-        with self._db.conn:
+        with self._db:
             self._execute("DELETE FROM calls WHERE at < ?", (before,))
         while self.size() > most_bytes:
             first, last = self._execute("SELECT min(number), max(number) FROM calls").fetchone()
             if first is None:
                 return
-            with self._db.conn:
+            with self._db:
                 until = first + max(1, (last - first) // _TRIMMED_AT_ONCE)
                 self._execute("DELETE FROM calls WHERE number < ?", (until,))
 
@@ -81,7 +80,7 @@ class SqliteCallLog:
 
     def close(self) -> None:
         """Let the file go."""
-        self._db.conn.close()
+        self._db.close()
 
     def _read(self, sql: str, *parameters: Any) -> list[StoredCall]:
         return [
@@ -90,7 +89,7 @@ class SqliteCallLog:
         ]
 
 
-def _open(path: Path) -> sqlite_utils.Database:
+def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False)
     try:
         for setting in (
@@ -100,7 +99,6 @@ def _open(path: Path) -> sqlite_utils.Database:
             "journal_size_limit = 1048576",
         ):
             connection.execute(f"PRAGMA {setting}").fetchall()
-        db = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
         with connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, "
@@ -108,11 +106,11 @@ def _open(path: Path) -> sqlite_utils.Database:
                 "lines BLOB NOT NULL, error TEXT)"
             )
             connection.execute("CREATE INDEX IF NOT EXISTS calls_by_at ON calls (at)")
-            db.create_view("readable", _READABLE, ignore=True)
+            connection.execute(f"CREATE VIEW IF NOT EXISTS readable AS {_READABLE}")
     except BaseException:
         connection.close()
         raise
-    return db
+    return connection
 
 
 _READABLE = (

@@ -11,13 +11,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import sqlite_utils
+from typing import TYPE_CHECKING, Any
 
 from reactor.errors import StorageError, StorageLocked
 from reactor.storage import fail_point
 from reactor.storage.storage import BatchFailed
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 BUSY_TIMEOUT_MS = 5_000
 BUSY_ROUNDS = 6  # of the timeout, for BEGIN IMMEDIATE: a reader's recovery or a tool with the file open passes
@@ -162,6 +163,8 @@ class SqliteConnection:
     @contextmanager
     def structure_change(self) -> Iterator[sqlite_utils.Database]:
         """The only door for changes of structure: sqlite-utils on this connection, inside the open batch (engine A11)."""
+        import sqlite_utils  # here: it takes a third of a runner's start, and structure seldom changes
+
         self.require_transaction()
         try:
             fail_point.reach("structure")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import sqlite_utils
 
 from reactor.errors import StorageError
 from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.storage import IndexRow, TableRow
 from reactor.values.names import is_identifier
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 # ruff: noqa: S608 -- places and field names are identifiers by construction; SQL cannot bind names
 

@@ -37,6 +37,7 @@ from typing import assert_never
 
 from reactor.auth.identity import Identity
 from reactor.auth.jwt import EXPIRED
+from reactor.limits import DEFAULT_LIMITS, setting
 from reactor.sync.messages import (
     Action,
     Add,
@@ -155,6 +156,7 @@ class SyncSession:
 
     __slots__ = (
         "_inbox",
+        "_most_queries",
         "admin",
         "connection_count",
         "expires",
@@ -170,7 +172,8 @@ class SyncSession:
         "state",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, most_queries: int = DEFAULT_LIMITS.socket_queries) -> None:
+        self._most_queries = most_queries
         self.state = State.OPENED
         self.name = ""  # the client's session id, set by Connect
         self.connection_count = 0  # set by Connect
@@ -321,18 +324,27 @@ class SyncSession:
         return effects
 
     def _illegal(self, message: ModifyQuerySet) -> str | None:
-        held = set(self.queries)
+        added: set[int] = set()
+        gone: set[int] = set()
+        count = len(self.queries)
         for item in message.modifications:
+            number = item.query_id
+            held = number in added or (number in self.queries and number not in gone)
             if isinstance(item, Remove):
-                if item.query_id not in held:
-                    return f"Query {item.query_id} cannot be removed: it is not watched"
-                held.discard(item.query_id)
-            elif item.query_id in held:
-                return f"Query {item.query_id} cannot be added: it is watched already"
+                if not held:
+                    return f"Query {number} cannot be removed: it is not watched"
+                added.discard(number)
+                gone.add(number)
+                count -= 1
+            elif held:
+                return f"Query {number} cannot be added: it is watched already"
             elif item.component is not None:
                 return "componentPath is for operators; this server has no components"
             else:
-                held.add(item.query_id)
+                added.add(number)
+                count += 1
+        if count > self._most_queries:
+            return f"A client can watch {self._most_queries} queries at once. {setting('socket_queries')}"
         return None
 
     def _authenticate(self, message: AuthenticateUser | AuthenticateAdmin | AuthenticateNone) -> list[Effect]:

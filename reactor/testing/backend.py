@@ -200,7 +200,7 @@ class TestBackend:
         return self.clock.now_ns() / 1e6
 
     def _next_job(self) -> dict[str, Any] | None:
-        jobs = self._system("query", "scheduler:due", {"now": self._now_ms})
+        jobs = self._system("query", "scheduler:pending", {"now": self._now_ms})
         return jobs[0] if jobs else None
 
     def _next_time(self) -> float | None:

@@ -249,7 +249,7 @@ def test_what_was_printed_is_told_also_when_the_call_failed(running: TestBackend
 
 
 def test_a_public_caller_cannot_reach_internal_and_system_functions(running: TestBackend) -> None:
-    for path in ("m:innerClock", "_system/scheduler:due"):
+    for path in ("m:innerClock", "_system/scheduler:pending"):
         assert failure_text(running, path, kind="query") == f"Could not find public function for '{path}'."
     assert failure_text(running, "m:add", kind="query") == (
         "Trying to execute m.js:add as Query, but it is defined as Mutation."

@@ -311,24 +311,23 @@ def system(running: TestBackend, kind: Any, name: str, **args: Any) -> Any:
     return running._system(kind, name, args)
 
 
-def test_due_tells_what_is_due_and_the_first_that_is_not(running: TestBackend) -> None:
-    jobs = [schedule(running, "add", delay, text=str(delay)) for delay in (30, 10, 20, 40)]
+def test_pending_tells_what_is_due_and_the_next_few_in_due_order(running: TestBackend) -> None:
+    jobs = [schedule(running, "add", delay, text=str(delay)) for delay in (30, 10, 20, *range(40, 60))]
     now = START.timestamp() * 1000 + 10_000
-    told = system(running, "query", "scheduler:due", now=now)
-    assert [job["_id"] for job in told] == [jobs[1], jobs[2]]
+    told = system(running, "query", "scheduler:pending", now=now)
+    assert [job["_id"] for job in told] == [jobs[1], jobs[2], jobs[0], *jobs[3:9]]
     assert told[0]["args"] == [{"text": "10"}]
 
 
 def test_a_job_far_away_does_not_wake_the_scheduler(running: TestBackend) -> None:
     for delay in range(10):
         schedule(running, "add", 100 + delay, text="x")
-    for name, args in (("due", {"now": START.timestamp() * 1000}), ("pending", {})):
-        outcome = running.outcome("query", f"_system/scheduler:{name}", args, internal=True)
-        reads = ReadSet.from_wire(outcome.reads)
-        schedule(running, "add", 1000, text="far")
-        assert not reads.meets(running._database.commits_after(0)[-1].commits[-1].keys)
-        schedule(running, "add", 1, text="near")
-        assert reads.meets(running._database.commits_after(0)[-1].commits[-1].keys)
+    outcome = running.outcome("query", "_system/scheduler:pending", internal=True)
+    reads = ReadSet.from_wire(outcome.reads)
+    schedule(running, "add", 1000, text="far")
+    assert not reads.meets(running._database.commits_after(0)[-1].commits[-1].keys)
+    schedule(running, "add", 1, text="near")
+    assert reads.meets(running._database.commits_after(0)[-1].commits[-1].keys)
 
 
 def test_an_action_job_is_claimed_once_and_finished_once(running: TestBackend) -> None:

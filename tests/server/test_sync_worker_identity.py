@@ -150,7 +150,7 @@ LATE: dict[str, Callable[[Line], None]] = {
         modifications=[{"type": "Add", "queryId": 1, "udfPath": "get", "args": [{"cell": 1}]}],
     ),
     "telemetry": lambda line: line.say(type="Event", eventType="x", event=None),
-    "the timer": lambda line: line.worker._look_at_expiry(),
+    "the timer": lambda line: line.worker._sign_in._look(),
     "an update pass": lambda line: line.worker.touch(),
 }
 
@@ -170,7 +170,7 @@ async def test_whatever_comes_first_finds_the_identity_expired(line: Line, what:
 async def test_a_moment_before_it_holds(line: Line) -> None:
     await line.signed_in(lifetime=60)
     line.pass_time(59.999)
-    line.worker._look_at_expiry()
+    line.worker._sign_in._look()
     line.mutate()
     await settled()
     assert len(line.pool.waiting) == 1
@@ -182,21 +182,21 @@ async def test_the_next_token_may_come_late(line: Line) -> None:
     await line.signed_in(lifetime=60)
     line.pass_time(61)
     line.authenticate(base=1)
-    line.worker._look_at_expiry()
+    line.worker._sign_in._look()
     line.mutate()
     line.decision.set_result(Verified(ANN, line.now + 60))
     await settled()
     assert line.closed is None
     assert [call.identity for call in line.pool.waiting] == [ANN.key]
     line.pass_time(59)
-    line.worker._look_at_expiry()
+    line.worker._sign_in._look()
     assert line.closed is None
 
 
 async def test_signing_out_ends_the_waiting_for_the_end(line: Line) -> None:
     await line.signed_in(lifetime=60)
     line.say(type="Authenticate", tokenType="None", baseVersion=1)
-    assert line.worker._expiry is None
+    assert line.worker._sign_in._end is None
     line.pass_time(100)
     line.mutate()
     await settled()
@@ -206,9 +206,9 @@ async def test_signing_out_ends_the_waiting_for_the_end(line: Line) -> None:
 async def test_a_wall_clock_set_back_does_not_end_it_early(line: Line) -> None:
     await line.signed_in(lifetime=60)
     line.clock.set(dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
-    line.worker._look_at_expiry()
+    line.worker._sign_in._look()
     assert line.closed is None
-    assert line.worker._expiry is not None
+    assert line.worker._sign_in._end is not None
 
 
 async def test_the_timer_comes_by_itself(line: Line) -> None:

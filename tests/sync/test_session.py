@@ -285,3 +285,18 @@ class Conversation(RuleBasedStateMachine):
 
 Conversation.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestConversation = Conversation.TestCase
+
+
+def test_a_client_may_watch_so_many_queries_and_one_more_ends_it() -> None:
+    """Reliability row 36: the count is of what is watched at once, whatever came and went on the way."""
+    session = SyncSession(most_queries=3)
+    session.receive(Connect(SESSION))
+    assert len(session.receive(add(1, 2, 3))) == 3
+    swapped = ModifyQuerySet(1, 2, (Remove(1), Add(4, "m:q", b"{}"), Remove(4), Add(1, "m:q", b"{}")))
+    assert len(session.receive(swapped)) == 4
+    session.check()
+    effects = session.receive(add(5, base=2))
+    assert_fatal(effects, "InvalidQuerySet")
+    assert isinstance(effects[0], Tell)
+    assert "socket_queries" in str(effects[0].message)
+    assert sorted(session.queries) == [1, 2, 3]

@@ -1,0 +1,1 @@
+"""Raw clients of HTTP, WebSocket and server-sent events: thin, so that the load is not what is measured."""

@@ -166,7 +166,7 @@ class Preparation:
             },
         )
         if told["lost"]:
-            raise NotPrepared(f"the draft of {work.table} is gone")
+            raise NotPrepared(f"The draft of {work.table} is another push's by now. Push again.")
         await self._calls.rest(float(told["seconds"]))
 
     async def _backfill(self) -> None:
@@ -219,7 +219,9 @@ class Preparation:
             asked = Examine(work.table, since=since[work.table], migrations=list(work.migrations))
             found = await self._examiner.examine(asked)
             if found.forgotten:
-                raise NotPrepared(f"the log does not go back to {since[work.table]}")
+                raise NotPrepared(
+                    f"What was written to {work.table} while its documents were looked at is not known any more. Push again."
+                )
             if found.offences:
                 raise SchemaViolation(self._refusal(work, found.offences[:NAMED], len(found.offences)))
             if work.is_draft and (found.rows or found.gone):

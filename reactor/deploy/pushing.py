@@ -14,7 +14,6 @@ from reactor.deploy.schema_work import SchemaWork
 from reactor.deploy.writer_calls import WriterCalls
 from reactor.engine.engine import Engine
 from reactor.errors import NotPrepared, StorageError, WriterDied
-from reactor.execution import progress_rows
 from reactor.execution.frames import Prepared
 from reactor.execution.nursery import Nursery
 from reactor.execution.structure_functions import DISCARD
@@ -70,6 +69,4 @@ async def prepare_and_push(engine: Engine, nursery: Nursery, manifest: Manifest,
 
 async def discard_leftovers(engine: Engine) -> None:
     """Take away what a push left that was cut short by the end of its server."""
-    calls = WriterCalls(engine)
-    await calls.call(DISCARD, {})
-    await calls.call(progress_rows.REPORT, {"works": []})
+    await WriterCalls(engine).call(DISCARD, {})

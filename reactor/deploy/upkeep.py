@@ -14,6 +14,7 @@ from reactor.deploy.schema_work import unfilled_tables
 from reactor.deploy.writer_calls import WriterCalls
 from reactor.engine.engine import Engine
 from reactor.errors import ReactorError
+from reactor.execution import progress_rows
 from reactor.execution.nursery import Nursery
 from reactor.execution.structure_functions import STATE, SWEEP
 
@@ -48,6 +49,7 @@ class Upkeep:
         calls = WriterCalls(self._engine)
         progress = Progress(calls, self._tell)
         try:
+            await calls.call(progress_rows.REPORT, {"works": []})  # what a killed server left
             unfilled = unfilled_tables(await calls.call(STATE, {}))
             if unfilled:
                 examiner = self._engine.pool.examiner(nursery)
@@ -61,3 +63,5 @@ class Upkeep:
                 pass
         except ReactorError:
             _log.exception("upkeep after a push could not go on; the next start does")
+        finally:
+            self._tell(None)

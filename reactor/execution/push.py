@@ -113,7 +113,7 @@ class SchemaPush:
     def _changes(self, name: str, since: int) -> list[str]:
         changes = self._batch.changes(name, since, _COMMITS)
         if changes.more or changes.forgotten:
-            raise NotPrepared(f"table {name}")
+            raise NotPrepared(f"Too much was written to {name} since its documents were looked at. Push again.")
         return changes.ids
 
     def _changed(self, info: TableInfo, ids: Sequence[str]) -> Iterator[Stored]:
@@ -127,7 +127,7 @@ class SchemaPush:
         batch, info = self._batch, self._info(name)
         note = note_of(batch.catalog, name)
         if note is None or note.bundle != self._bundle.hash or not note.walked:
-            raise NotPrepared(f"table {name}")
+            raise NotPrepared(f"Too much was written to {name} since its documents were looked at. Push again.")
         names = [each for each, migration in self._bundle.migrations.items() if migration.table is table.cls]
         names = [each for each in names if each not in done_migrations(batch)]
         ids = self._changes(name, since)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from codegen.type_text import TypeText, block, braces, member, union
-from reactor.definitions.manifest import SearchManifest, TableManifest
+from reactor.definitions.manifest import SearchManifest, TableManifest, VectorManifest
 from reactor.values.validator import Field, IdV, NumberV, ObjectV, UnionV, Validator
 
 SCHEMALESS = """import type { AnyDataModel } from "convex/server";
@@ -51,7 +51,7 @@ def _table(table: TableManifest, types: TypeText) -> str:
             member("fieldPaths", union(map(json.dumps, paths))),
             member("indexes", block([member(name, json.dumps(paths)) for name, paths in _indexes(table)])),
             member("searchIndexes", block([_search_index(index) for index in table.search_indexes])),
-            member("vectorIndexes", "{}"),
+            member("vectorIndexes", block([_vector_index(index) for index in table.vector_indexes])),
         )
     )
 
@@ -86,3 +86,12 @@ def _objects_in(validator: Validator) -> Iterator[ObjectV]:
 def _search_index(index: SearchManifest) -> str:
     filters = union(map(json.dumps, index.filters))
     return member(index.name, braces((member("searchField", json.dumps(index.field)), member("filterFields", filters))))
+
+
+def _vector_index(index: VectorManifest) -> str:
+    about = (
+        member("vectorField", json.dumps(index.field)),
+        member("dimensions", str(index.dimensions)),
+        member("filterFields", union(map(json.dumps, index.filters))),
+    )
+    return member(index.name, braces(about))

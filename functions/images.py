@@ -38,10 +38,10 @@ def gallery(ctx: QueryCtx, pagination_opts: PaginationOpts) -> Page[Image]:
 
 
 @query
-def search_images(ctx: QueryCtx, text: str, limit: int = 20) -> list[Image]:
-    """The signed-in user's images whose prompt matches, the best first."""
+def search_images(ctx: QueryCtx, text: str, limit: int = 20, is_public: bool | Unset = UNSET) -> list[Image]:
+    """The signed-in user's images whose prompt matches, the best first; all, or only those that are public or not."""
     user = require_user(ctx)
-    return ctx.db.query(Image.search_prompt(text, user_id=user.id)).take(limit)
+    return ctx.db.query(Image.search_prompt(text, user_id=user.id, is_public=is_public)).take(limit)
 
 
 @mutation

@@ -25,9 +25,10 @@ from reactor.definitions.index import Index, IndexRange, SearchIndex
 from reactor.definitions.migration import migration
 from reactor.definitions.model import Model
 from reactor.definitions.page import Page, PaginationOpts
-from reactor.definitions.system_tables import ScheduledFunction
+from reactor.definitions.system_tables import ScheduledFunction, StoredFile
 from reactor.definitions.table import Table
 from reactor.definitions.unset import UNSET, Unset
+from reactor.definitions.vector import Scored, VectorIndex, VectorMatch, any_of
 from reactor.errors import AppError, WebhookError
 from reactor.values.value import Int64
 
@@ -54,15 +55,20 @@ __all__ = [
     "Request",
     "Response",
     "ScheduledFunction",
+    "Scored",
     "SearchIndex",
+    "StoredFile",
     "StreamingResponse",
     "SyncActionCtx",
     "Table",
     "Unset",
     "UserIdentity",
+    "VectorIndex",
+    "VectorMatch",
     "Webhook",
     "WebhookError",
     "action",
+    "any_of",
     "internal_action",
     "internal_mutation",
     "internal_query",

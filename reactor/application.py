@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -29,10 +30,15 @@ from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.nursery import Nursery
 from reactor.execution.pool import RunnerPool
 from reactor.execution.system_functions import UPDATE_VARIABLES
+from reactor.files.bucket import Bucket, BucketSettings
+from reactor.files.folder import FOLDER, BlobFolder
+from reactor.files.place import FilePlace
+from reactor.files.upload_token import UploadKey
 from reactor.footprint.write_log import WriteLog
 from reactor.issuers.authenticator import Authenticator
 from reactor.issuers.fetcher import HttpFetcher
 from reactor.issuers.reach import PUBLIC, Reach
+from reactor.keeper.keeper import FileKeeper, FoundFile, Upload
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
@@ -79,6 +85,7 @@ class Application:
         reach: Reach = PUBLIC,
         start_method: str | None = None,
         origins: Origins = DEFAULT_ORIGINS,
+        bucket: BucketSettings | None = None,
     ) -> None:
         self.root = root
         self.data = data
@@ -100,6 +107,8 @@ class Application:
         self._by_path: dict[str, FunctionManifest] = {}
         self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
         self._authenticator = Authenticator(HttpFetcher(reach, limits), self._clock, limits)
+        self._bucket = bucket  # where files are kept; None: in the data folder
+        self._keeper: FileKeeper | None = None  # set by start
         self._admin_key: AdminKey | None = None
         self._deploying = asyncio.Lock()
         self.on_progress: Tell = lambda _work: None  # set by whoever shows it
@@ -122,6 +131,11 @@ class Application:
             await self._calls.open(self.data)
             shutil.rmtree(self._runtime, ignore_errors=True)  # what a killed server left
             self._runtime.mkdir()
+            files = BlobFolder(self.data / FOLDER)
+            await asyncio.to_thread(files.prepare)
+            key = UploadKey.at(self.data)
+            bucket = None if self._bucket is None else Bucket(self._bucket, os.environ)
+            self._keeper = FileKeeper(self._engine, self._clock, files, key, bucket)
             pool = self._pool = RunnerPool(
                 database=self.data / DATABASE,
                 runtime_dir=self._runtime,
@@ -130,6 +144,7 @@ class Application:
                 listener=self._engine,
                 start_method=self._start_method,
                 built_in={"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site},
+                files=FilePlace(files.root.absolute(), key),
             )
             self._engine.attach(pool)
             nursery = await pool.load(self.root)
@@ -140,6 +155,7 @@ class Application:
             await self._release()
             raise
         self._scheduler.start()
+        self._keeper.start()
 
     async def deploy(self) -> Manifest:
         """Load the project as it is on disk now and switch to it, atomically.
@@ -184,11 +200,17 @@ class Application:
     def _tell_progress(self, work: Work | None) -> None:
         self.on_progress(work)
 
+    def expect_edits(self) -> None:
+        """The code is being worked on: make the first `deploy` as quick as the others."""
+        self.pool.expect_reload(self.root)
+
     async def stop(self) -> None:
         """Finish what is running, as far as it ends soon, and let the data folder go."""
         await self._upkeep.stop()
         await self._migrator.stop()
         await self._scheduler.stop()
+        if self._keeper is not None:
+            await self._keeper.stop()
         await self._authenticator.close()
         await self._engine.close()
         await self._release()
@@ -307,6 +329,30 @@ class Application:
         found = self._by_path.get(f"{module.removesuffix('.js')}:{name}" if module else f"{name}:default")
         return None if found is None else found.kind
 
+    # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def keeper(self) -> FileKeeper:
+        """The files, while started."""
+        assert self._keeper is not None, "start() comes first"
+        return self._keeper
+
+    def check_upload_token(self, token: str) -> None:
+        """Raises Unauthenticated for an upload URL that does not hold (any more)."""
+        self.keeper.check_token(token)
+
+    async def store_file(self, body: AsyncIterator[bytes], upload: Upload) -> str:
+        """Store a file; its id. See FileKeeper.receive."""
+        return await self.keeper.receive(body, upload)
+
+    async def find_file(self, key: str) -> FoundFile:
+        """The file of a URL. Raises NotFound."""
+        return await self.keeper.find(key)
+
+    async def read_file(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Its bytes. Raises NotFound, Overloaded."""
+        return await self.keeper.read(key, start, end)
+
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
@@ -349,6 +395,8 @@ class Application:
             raise BadRequest(failure.code, failure.text.strip())
         assert outcome.value is not None
         changed = cast("list[str]", decode(outcome.value))
+        if changed:
+            self.pool.forget_spare()
         if self.pool.imported_with(changed):
             await self._import_again()
 

@@ -12,6 +12,7 @@
     │   ├── FunctionTimeout         a function used up its time
     │   ├── FunctionCrashed         the process that ran the call died
     │   ├── EnvironmentRefused      an environment variable that cannot be set; `code` says why
+    │   ├── FileRefused             a file that is not what was said of it: its checksum, its type
     │   ├── InvalidResponse         an HTTP handler's answer that cannot be sent
     │   ├── WebhookError            a webhook whose signature does not hold; uncaught, it is answered 401
     │   ├── ForbiddenHere           e.g. a socket inside a query: "use an action"
@@ -122,7 +123,7 @@ class NotUnique(DeveloperError):
 
 
 class IndexNotReady(DeveloperError):
-    """The index is still being filled, or its engine is not built yet."""
+    """The index is still being filled."""
 
     tag = "IndexNotReady"
 
@@ -157,6 +158,12 @@ class EnvironmentRefused(DeveloperError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class FileRefused(DeveloperError):
+    """A file that cannot be stored as asked: its bytes have another checksum, or its type is none."""
+
+    tag = "FileRefused"
 
 
 class InvalidResponse(DeveloperError):

@@ -28,6 +28,9 @@ class Limits:
     documents_read: int = 32_000
     bytes_read: int = 16 << 20
     index_ranges: int = 4096
+    vector_results: int = 256  # of one search for the nearest (reference §4.13)
+    search_candidates: int = 1024  # documents a text search examines, and so the most it can give
+    search_filters: int = 8  # conditions of one text search
     documents_written: int = 16_000
     bytes_written: int = 16 << 20
     functions_scheduled: int = 1000
@@ -99,7 +102,16 @@ class Limits:
     http_stall: float = 30.0  # a client that takes nothing of a response for so long is cut
     http_bodies: int = 256 << 20  # request bodies a listener holds at once → 503
 
+    # files (reference §2.6); Convex names no size
+    file_size: int = 1 << 30  # of an upload, and of what an action stores or gets → 413
+    file_stall: float = 30.0  # an upload of which nothing arrives for so long is given up
+    file_uploads: int = 256  # under way at once → 503
+    file_token_life: float = 3600.0  # of an upload URL, as Convex's
+    file_orphan_age: float = 7200.0  # blobs no file belongs to by then go: what was uploaded and never committed
+    mutation_file_bytes: int = 16 << 20  # one mutation may store and get: the writer waits for the disk meanwhile
+
     # memory of what happened
+    vector_memory: int = 1 << 30  # vectors one process keeps in memory; a larger index is read again by every search
     write_log_bytes: int = 64 << 20
     write_log_age: float = 300.0
     log_retention: float = 3600.0 * 24  # durable commit log

@@ -17,6 +17,7 @@ from codegen import typescript
 from reactor.auth.identity import Identity
 from reactor.cli.main import app
 from reactor.cli.settings import ProjectSettings
+from reactor.execution.loader import load_bundle
 from reactor.limits import DEFAULT_LIMITS
 from reactor.testing import TestBackend
 from tests.codegen.compiler import Compiler
@@ -110,6 +111,25 @@ def test_the_guides_python_type_checks(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+def test_the_guide_to_vectors_does_what_it_says_and_type_checks(tmp_path: Path) -> None:
+    root = write_out(snippets((ROOT / "docs" / "vectors.md").read_text(), "python"), tmp_path)
+    with TestBackend(root) as backend:
+        cat = backend.mutation("photos:add", {"owner": "ann", "caption": "cat", "embedding": [1, 0.1, 0]})
+        backend.mutation("photos:add", {"owner": "bob", "caption": "secret", "embedding": [1, 0, 0]})
+        shown = {"owner": "bob", "caption": "lion", "embedding": [1, 0.5, 0], "public": True}
+        lion = backend.mutation("photos:add", shown)
+        alike = backend.query("photos:likeThis", {"photoId": cat, "me": "ann"})
+        assert [photo["_id"] for photo in alike] == [cat, lion]
+        (best, *_) = backend.query("photos:near", {"embedding": [1, 0.5, 0]})
+        assert (best["document"]["_id"], round(best["score"], 6)) == (lion, 1)
+        found = backend.action("photo_actions:search", {"text": "cats", "owners": ["ann", "eve"]})
+        assert [match["_id"] for match in found] == [cat]
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file="]
+    command += ["--explicit-package-bases", "schema.py", "functions"]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_readmes_python_type_checks(tmp_path: Path) -> None:
     root = taste(tmp_path)
     command = [
@@ -157,6 +177,70 @@ def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_http.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_the_page_on_reloading_says_what_runs_again(tmp_path: Path) -> None:
+    (tmp_path / "functions").mkdir()
+    root = write_out(snippets((ROOT / "docs" / "reloading.md").read_text(), "python"), tmp_path)
+    before = load_bundle(root)
+    (root / "functions" / "currency.py").write_text("RATE = 3.0\n")
+    after = load_bundle(root)
+    after.unload()
+    assert {part for part in before.parts if before.parts[part] != after.parts[part]} == {"currency", "prices"}
+
+
+def test_the_guide_to_files_runs_with_its_own_test_and_type_checks(tmp_path: Path) -> None:
+    root = write_out(snippets((ROOT / "docs" / "files.md").read_text(), "python"), tmp_path)
+    with TestBackend(root) as backend:
+        text = backend.action("photo_actions:report")
+        assert backend.files.download(text) == b"a report"
+        file = backend.files.upload(backend.mutation("photos:uploadUrl"), b"png", content_type="image/png")
+        assert backend.outcome("mutation", "photos:add", {"album": "a", "file": file}).failure is None
+        photo = backend.mutation("photos:add", {"album": "b", "file": file})
+        backend.mutation("photos:remove", {"photo": photo})
+        assert backend.query("photos:urls", {"album": "a"}) == [None]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_photos.py"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    options = ["--strict", "--no-incremental", "--config-file=", "--explicit-package-bases"]
+    command = [sys.executable, "-m", "mypy", *options, "schema.py", "functions"]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_place_for_files_of_the_guide_is_accepted() -> None:
+    (example,) = snippets((ROOT / "docs" / "files.md").read_text(), "toml")
+    files = ProjectSettings.of(tomllib.loads(example)["tool"]["reactor"]).files
+    assert files is not None
+    assert files.endpoint == "https://s3.example.com"
+
+
+SEARCH = (ROOT / "docs" / "search.md").read_text()
+
+
+def test_the_guide_to_search_finds_what_it_says(tmp_path: Path) -> None:
+    root = write_out(snippets(SEARCH, "python"), tmp_path)
+    with TestBackend(root) as backend:
+        for cook, text in (("ann", "Soup of leek"), ("ann", "黒ごまの坦々麺"), ("bob", "Crème brûlée")):
+            backend.mutation("recipes:add", {"cook": cook, "text": text, "public": cook == "bob"})
+        assert [found["text"] for found in backend.query("recipes:search", {"text": "creme bru"})] == ["Crème brûlée"]
+        opts = {"numItems": 5, "cursor": None}
+        for text, count in (("SOUP", 1), ("坦々麺", 1), ("bru", 0), ("", 0)):
+            page = backend.query("recipes:ofCook", {"cook": "ann", "text": text, "paginationOpts": opts})
+            assert (len(page["page"]), page["isDone"]) == (count, True)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--config-file=",
+        "--explicit-package-bases",
+    ]
+    checked = subprocess.run(
+        [*command, "schema.py", "functions"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,11 +115,11 @@ export declare const api: {
     recordDownload: FunctionReference<"mutation", "public", { imageId: Id<"images"> }, null>;
     /** Somebody looked at an image. */
     recordView: FunctionReference<"mutation", "public", { imageId: Id<"images"> }, null>;
-    /** The signed-in user's images whose prompt matches, the best first. */
+    /** The signed-in user's images whose prompt matches, the best first; all, or only those that are public or not. */
     searchImages: FunctionReference<
       "query",
       "public",
-      { text: string; limit?: number },
+      { text: string; limit?: number; isPublic?: boolean },
       Array<Doc<"images">>
     >;
     /** Tag an image, or show it to everybody. Null removes all tags. */

@@ -28,6 +28,7 @@ from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, ReactorError, SchemaViolation
+from reactor.files.bucket import BucketSettings
 from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import run_server
@@ -48,6 +49,7 @@ class HostOptions:
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
     types: bool = True  # write functions/_generated
+    files: BucketSettings | None = None  # where files are kept; None: in the data folder
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
 
 
@@ -78,6 +80,7 @@ class Host:
             limits=options.limits,
             redact=not options.dev,
             origins=_origins(options),
+            bucket=options.files,
             reach=Reach(private=options.dev, hosts=options.private_hosts),
         )
         if options.dev:
@@ -101,6 +104,7 @@ class Host:
         async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
             if not await self._start_when_it_loads(changes):
                 return False
+            self._application.expect_edits()
             deployer = Deployer(self._push, self._generate, self._terminal.report, running=self._application.manifest)
             await self._run(deployer.follow(changes))
             return True
@@ -210,14 +214,20 @@ class Host:
 
 @contextlib.contextmanager
 def _terminated_by_cancelling() -> Iterator[None]:
-    """SIGTERM cancels this task, as SIGINT does, so that what was started is stopped in order."""
+    """SIGTERM cancels this task, as SIGINT does, so that what was started is stopped in order.
+
+    So does SIGHUP, which says that the terminal is gone, unless `nohup` has it ignored.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    told = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in told:
+        loop.add_signal_handler(number, task.cancel)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in told:
+            loop.remove_signal_handler(number)
 
 
 def _check_addresses(options: HostOptions) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +51,15 @@ SitePort = Annotated[
         help="Where to serve the project's HTTP routes besides /http/.  [default: the port above --port]",
     ),
 ]
+Files = Annotated[
+    str | None,
+    typer.Option(
+        "--files",
+        envvar="REACTOR_FILES",
+        metavar="s3://BUCKET/PREFIX|local",
+        help="Where to keep files.  [default: what pyproject.toml says, else the data folder]",
+    ),
+]
 HostName = Annotated[str, typer.Option("--host", envvar="REACTOR_HOST", help="The address to listen at.")]
 
 
@@ -77,14 +87,26 @@ def dev(
     site_port: SitePort = None,
     host: HostName = "127.0.0.1",
     data: Data = DATA,
+    files: Files = None,
     once: Annotated[bool, typer.Option("--once", help="Push once and end, without serving.")] = False,
     types: Annotated[bool, typer.Option("--codegen/--no-codegen", help="Write functions/_generated.")] = True,
 ) -> None:
     """Serve this project and push every save."""
     root = project_root()
-    limits = ProjectSettings.read(root).limits
+    settings = ProjectSettings.read(root)
     site = _site_port(site_port, port)
-    options = HostOptions(root, absolute(data), host, port, site, site_port is not None, limits, dev=True, types=types)
+    options = HostOptions(
+        root,
+        absolute(data),
+        host,
+        port,
+        site,
+        site_port is not None,
+        settings.limits,
+        dev=True,
+        types=types,
+        files=settings.files_at(files),
+    )
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.WARNING)
     service = Host(options, terminal)
@@ -95,7 +117,13 @@ def dev(
 
 
 @app.command()
-def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0.0.1", data: Data = DATA) -> None:
+def serve(
+    port: Port = 3210,
+    site_port: SitePort = None,
+    host: HostName = "127.0.0.1",
+    data: Data = DATA,
+    files: Files = None,
+) -> None:
     """Serve this project as it is now; clients are not told what went wrong inside a function."""
     root = project_root()
     settings = ProjectSettings.read(root)
@@ -108,6 +136,7 @@ def serve(port: Port = 3210, site_port: SitePort = None, host: HostName = "127.0
         site_port is not None,
         settings.limits,
         dev=False,
+        files=settings.files_at(files),
         private_hosts=settings.private_hosts,
     )
     terminal = Terminal(root)
@@ -164,7 +193,9 @@ def write_types() -> None:
 async def _call_here(
     root: Path, data: Path, path: str, args: dict[str, Any], identity: dict[str, Any] | None
 ) -> CallResult:
-    async with reaching(root, data, limits=ProjectSettings.read(root).limits) as remote:
+    settings = ProjectSettings.read(root)
+    files = settings.files_at(os.environ.get("REACTOR_FILES"))
+    async with reaching(root, data, limits=settings.limits, files=files) as remote:
         return await remote.call(path, args, identity)
 
 

@@ -17,6 +17,7 @@ from reactor.cli.address_file import AddressFile
 from reactor.database.environment import VariableChange
 from reactor.deploy.migrator import MigrationStatus
 from reactor.errors import BadRequest, Forbidden, NotFound, ReactorError
+from reactor.files.bucket import BucketSettings
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import build_app
 from reactor.server.listening import listening
@@ -156,7 +157,9 @@ def _refusal(response: httpx.Response) -> ReactorError:
 
 
 @contextlib.asynccontextmanager
-async def reaching(root: Path, data: Path, *, limits: Limits = DEFAULT_LIMITS) -> AsyncGenerator[Remote, None]:
+async def reaching(
+    root: Path, data: Path, *, limits: Limits = DEFAULT_LIMITS, files: BucketSettings | None = None
+) -> AsyncGenerator[Remote, None]:
     """The server of this data folder while the block runs; one is started for it if none is running."""
     url = AddressFile(data).read()
     if url is not None:
@@ -164,7 +167,7 @@ async def reaching(root: Path, data: Path, *, limits: Limits = DEFAULT_LIMITS) -
             if await remote.answers():
                 yield remote
                 return
-    application = Application(root, data, limits=limits)
+    application = Application(root, data, limits=limits, bucket=files)
     await application.start()
     try:
         async with (

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reactor.errors import DefinitionError
+from reactor.files.bucket import BucketSettings
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 FILE_NAME = "pyproject.toml"
@@ -24,6 +25,7 @@ class ProjectSettings:
     wire_names: str = "camelCase"
     limits: Limits = DEFAULT_LIMITS
     private_hosts: tuple[str, ...] = ()  # hosts of private networks that `reactor serve` may fetch from
+    files: BucketSettings | None = None  # where files are kept; None: in the data folder
 
     @classmethod
     def read(cls, root: Path) -> ProjectSettings:
@@ -48,7 +50,32 @@ class ProjectSettings:
         hosts = table.get("private_hosts", [])
         if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
             raise DefinitionError(f"{FILE_NAME}: `tool.reactor.private_hosts` must be a list of hosts, not {hosts!r}.")
-        return cls(wire_names=wire_names, limits=_limits(table.get("limits", {})), private_hosts=tuple(hosts))
+        return cls(
+            wire_names=wire_names,
+            limits=_limits(table.get("limits", {})),
+            private_hosts=tuple(hosts),
+            files=_files(table.get("files", {})),
+        )
+
+    def files_at(self, url: str | None) -> BucketSettings | None:
+        """Where files are kept when the operator says so: in the bucket of a URL, or with `local` in the data folder."""
+        if url is None:
+            return self.files
+        if url == "local":
+            return None
+        named = self.files or BucketSettings("")
+        return BucketSettings.of_url(url, named.endpoint, named.region)
+
+
+def _files(table: Any) -> BucketSettings | None:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise DefinitionError(f"{FILE_NAME}: `tool.reactor.files` must be a table of strings, not {table!r}.")
+    _refuse_unknown("tool.reactor.files", table, ("url", "endpoint", "region"))
+    if not table:
+        return None
+    if "url" not in table:
+        raise DefinitionError(f'{FILE_NAME}: `tool.reactor.files` needs a bucket: url = "s3://bucket/prefix".')
+    return BucketSettings.of_url(table["url"], table.get("endpoint"), table.get("region"))
 
 
 def _limits(table: Any) -> Limits:

@@ -7,17 +7,26 @@ with it: running such a call twice does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from reactor.database import draft, structure
-from reactor.database.catalog import BUNDLE_KEY, DRAFT, SYSTEM_INDEX, SYSTEM_TABLES, Catalog, IndexInfo, TableInfo
+from reactor.database.catalog import (
+    BUNDLE_KEY,
+    DRAFT,
+    SYSTEM_INDEX,
+    SYSTEM_TABLES,
+    Catalog,
+    IndexInfo,
+    TableInfo,
+    code_key,
+)
 from reactor.database.changes import Changes, changes_after
 from reactor.database.draft import DraftNote, DraftRow
 from reactor.database.known_shape import KnownShape
 from reactor.database.stored import Stored
-from reactor.database.structure import FILL_CHUNK, TableStructure
+from reactor.database.structure import FILL_CHUNK, IndexShape, TableStructure
 from reactor.database.transaction import STEPS_PER_MS, Transaction
 from reactor.errors import InvalidValue
 from reactor.footprint.commit import Commit
@@ -160,8 +169,8 @@ class Batch:
             if info is None:
                 info = self.create_table(wanted.name)
                 transaction.touch_table(info)
-            for name, fields in wanted.indexes.items():
-                info, index = self._add_index(self._table(wanted.name), name, fields)
+            for name, shape in wanted.shapes.items():
+                info, index = self._add_index(self._table(wanted.name), name, shape)
                 if index.state != "ready":
                     unfilled.append(index)
         transaction.release()
@@ -169,7 +178,7 @@ class Batch:
 
     def discard(self, tables: Sequence[TableStructure], drafts: Collection[str] = ()) -> bool:
         """Take away what a push prepared that came to nothing: unfilled indexes none of `tables` wants, other drafts."""
-        wanted = {table.name: table.indexes for table in tables}
+        wanted = {table.name: table.shapes for table in tables}
         for info in self.catalog.tables():
             if info.is_draft:
                 if structure.declared_name(info.name) not in drafts:
@@ -177,8 +186,8 @@ class Batch:
                     self._is_changed = True
                 continue
             for name, index in structure.own_indexes(info).items():
-                fields = wanted.get(info.name, {}).get(structure.declared_name(name))
-                if index.state != "ready" and index.fields != fields:
+                shape = wanted.get(info.name, {}).get(structure.declared_name(name))
+                if index.state != "ready" and structure.shape_of(index) != shape:
                     current = self._table(info.name)
                     self.catalog = structure.retire_index(self.storage, self.catalog, current, index)
                     self._is_changed = True
@@ -254,7 +263,7 @@ class Batch:
         present = self.catalog.draft(table.name)
         if present is not None:
             self.catalog = draft.drop(self.storage, self.catalog, present)
-        self.catalog = draft.begin(self.storage, self.catalog, table.name, table.indexes)
+        self.catalog = draft.begin(self.storage, self.catalog, table.name, table.shapes)
         self.catalog = draft.note(self.storage, self.catalog, self._draft(table.name), note)
         self._is_changed = True
 
@@ -273,12 +282,29 @@ class Batch:
         transaction.touch_table(info)
         return transaction.release()
 
-    def set_bundle(self, bundle: str) -> Commit | None:
-        """From this commit on the database belongs to that bundle; whoever read the old one's name is met."""
+    def set_bundle(self, bundle: str, parts: Mapping[str, str], *, everybody: bool = False) -> Commit | None:
+        """From this commit on the database belongs to that bundle. `parts` are hashes of all parts of its code.
+
+        Whoever read a part that is new, gone or different is met, and nobody else (engine D6); with `everybody` all are:
+        an index they may have read is no more, so nothing else would ever meet them.
+        """
         transaction = self.transaction("push")
         if bundle != self.bundle:
             self.bundle = bundle
             transaction.write_set.touch(SYSTEM_INDEX, BUNDLE_KEY)
+        code = self.storage.code
+        before = code.parts()
+        for part in before.keys() | parts.keys():
+            now = parts.get(part)
+            if now == before.get(part):
+                if everybody:
+                    transaction.write_set.touch(SYSTEM_INDEX, code_key(part))
+                continue
+            if now is None:
+                code.remove(part)
+            else:
+                code.set(part, now)
+            transaction.write_set.touch(SYSTEM_INDEX, code_key(part))
         return transaction.release()
 
     def stored_documents(self, table: str) -> Iterator[Stored]:
@@ -319,18 +345,18 @@ class Batch:
     def _draft(self, table: str) -> TableInfo:
         return self._table(table + DRAFT)
 
-    def _add_index(self, info: TableInfo, name: str, fields: tuple[str, ...]) -> tuple[TableInfo, IndexInfo]:
-        """The index of that name over these fields, made if it is missing."""
+    def _add_index(self, info: TableInfo, name: str, shape: IndexShape) -> tuple[TableInfo, IndexInfo]:
+        """The index of that name and shape, made if it is missing."""
         present = info.indexes.get(name)
-        if present is not None and present.fields != fields and present.state == "ready":
+        if present is not None and structure.shape_of(present) != shape and present.state == "ready":
             name = structure.pending_name(name)
             present = info.indexes.get(name)
-        if present is not None and present.fields != fields:  # of a push that came to nothing
+        if present is not None and structure.shape_of(present) != shape:  # of a push that came to nothing
             self.catalog = structure.retire_index(self.storage, self.catalog, info, present)
             present = None
         if present is None:
             info = self._table(info.name)
-            self.catalog = structure.add_index(self.storage, self.catalog, info, name, fields, "backfilling")
+            self.catalog = structure.add_index(self.storage, self.catalog, info, name, shape, "backfilling")
             self._is_changed = True
         info = self._table(info.name)
         return info, info.indexes[name]
@@ -346,10 +372,10 @@ class Batch:
         for name, index in structure.own_indexes(info).items():
             current = self._table(info.name)
             declared = structure.declared_name(name)
-            fields = wanted.indexes.get(declared)
+            shape = wanted.shapes.get(declared)
             if index.number not in {each.number for each in current.indexes.values()}:
                 continue  # its successor has taken its place
-            if fields != index.fields:  # not declared, or otherwise: then its successor is there too
+            if shape != structure.shape_of(index):  # not declared, or otherwise: then its successor is there too
                 self.catalog = structure.retire_index(self.storage, self.catalog, current, index)
             elif index.state != "ready":
                 if index.number not in filled:

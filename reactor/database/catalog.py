@@ -1,7 +1,7 @@
 """Catalog: which tables and indexes there are, as of one moment. Immutable; a change makes another one.
 
-Reading the catalog is reading data: index 0 has a key for every table name and number, and one for the bundle, so that a
-query over a table that does not exist yet is invalidated when it comes to be.
+Reading the catalog is reading data: index 0 has a key for every table name and number, so that a
+query over a table that does not exist yet is invalidated when it comes to be. So is reading code: every part has a key.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from types import MappingProxyType
 from typing import Any
 
 from reactor.database.known_shape import KnownShape
-from reactor.storage.storage import IndexRow, IndexState, Structure, TableRow
+from reactor.footprint.fact import pack_fact
+from reactor.storage.storage import IndexKind, IndexRow, IndexState, Structure, TableRow
 from reactor.values.field_path import get_field
 from reactor.values.order import UNDEFINED, Undefined, order_key
 from reactor.values.value import Value, decode, encode
+from reactor.values.vector import unit_vector
+from reactor.values.words import words_of
 
 SYSTEM_INDEX = 0  # holds no documents: keys of things that are read and changed all the same
-BUNDLE_KEY = b"bundle"
+BUNDLE_KEY = b"bundle"  # met by every push
+WHICH_FUNCTIONS = ":functions"  # the part of the code that says which there are, and who may call them
 VARIABLE_NAMES_KEY = b"variables"  # which environment variables there are
 FIRST_USER_TABLE = 10_001
 FIRST_DRAFT = 1 << 40  # numbers of drafts; no document's id has one
@@ -28,6 +32,7 @@ SYSTEM_TABLES = {
     "_storage": 9002,
     "_crons": 9010,
     "_cron_runs": 9011,
+    "_blobs": 9012,
     "_migrations": 9020,
     "_progress": 9021,
 }
@@ -37,6 +42,7 @@ SYSTEM_INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
     "_scheduled_functions": _JOB_INDEXES,
     "_cron_runs": _JOB_INDEXES,
     "_crons": {"by_next": ("next",)},
+    "_blobs": {"by_file": ("file",), "by_key": ("key",), "by_state": ("state",)},
     "_migrations": {"by_name": ("name",)},
 }
 DRAFT = "+"  # behind the name of a table or an index: what is to take its place
@@ -84,6 +90,11 @@ def path_of(field: str) -> str:
     return _parsed(field)[0]
 
 
+def code_key(part: str) -> bytes:
+    """The key, in the system index, of what a part of the code does: a module of functions/, or WHICH_FUNCTIONS."""
+    return b"code:" + part.encode()
+
+
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
     """An index of a table. `fields` are wire paths (see `filling`); creation time and id follow them in every key."""
@@ -93,12 +104,24 @@ class IndexInfo:
     fields: tuple[str, ...]
     state: IndexState
     place: str
+    kind: IndexKind = "ordered"
+    filters: tuple[str, ...] = ()  # wire paths
+    dimensions: int = 0
+
+    def fact_of(self, document: dict[str, Value]) -> bytes | None:
+        """What an index that is searched holds of the document; None when it has nothing to be found by."""
+        value = get_field(document, self.fields[0])
+        if self.kind == "vector":
+            held = unit_vector(value, self.dimensions)
+        else:
+            held = words_of(value) if isinstance(value, str) else b""
+        return pack_fact([_value(document, *_parsed(path)) for path in self.filters], held) if held else None
 
 
 class TableInfo:
     """A table and its indexes by name. Made whole; never changed."""
 
-    __slots__ = ("by_id", "indexes", "keyed", "name", "number", "place", "row")
+    __slots__ = ("by_id", "indexes", "keyed", "name", "number", "place", "row", "searched")
 
     def __init__(self, row: TableRow, indexes: Iterable[IndexInfo]) -> None:
         self.row = row
@@ -111,15 +134,20 @@ class TableInfo:
         self.keyed = tuple(
             (index.number, index.place, () if index.name == BY_CREATION_TIME else tuple(map(_parsed, index.fields)))
             for index in self.indexes.values()
-            if index.name != BY_ID
+            if index.name != BY_ID and index.kind == "ordered"
         )
+        self.searched = tuple(index for index in self.indexes.values() if index.kind != "ordered")
 
     def keys_of(self, document: dict[str, Value], creation_time: float, id: str) -> dict[int, bytes]:
-        """The document's key in every index of the table, by index number."""
+        """The document's key, or fact, in every index of the table that has one of it, by index number."""
         tail = order_key(creation_time) + order_key(id)
         keys = {self.by_id: id.encode()}
         for number, _, fields in self.keyed:
             keys[number] = b"".join([order_key(_value(document, *field)) for field in fields]) + tail
+        for index in self.searched:
+            fact = index.fact_of(document)
+            if fact is not None:
+                keys[index.number] = fact
         return keys
 
     @property
@@ -214,9 +242,19 @@ class Catalog:
 
 def info_of(row: IndexRow) -> IndexInfo:
     """What a row says, without its table."""
-    return IndexInfo(row.number, row.name, row.fields, row.state, row.place)
+    return IndexInfo(row.number, row.name, row.fields, row.state, row.place, row.kind, row.filters, row.dimensions)
 
 
 def row_of(index: IndexInfo, table: TableInfo) -> IndexRow:
     """The row of an index."""
-    return IndexRow(index.number, table.number, index.name, index.fields, index.state, index.place)
+    return IndexRow(
+        index.number,
+        table.number,
+        index.name,
+        index.fields,
+        index.state,
+        index.place,
+        index.kind,
+        index.filters,
+        index.dimensions,
+    )

@@ -47,7 +47,9 @@ class Database:
 
         Raises StorageLocked if there is another writer, StorageError if the file cannot be used.
         """
-        storage = SqliteStorage.open_writer(Path(path), requests_kept=limits.session_requests)
+        storage = SqliteStorage.open_writer(
+            Path(path), requests_kept=limits.session_requests, vector_memory=limits.vector_memory
+        )
         try:
             return cls(storage, limits, Committer(storage, clock, boot, limits, entropy))
         except BaseException:
@@ -57,7 +59,7 @@ class Database:
     @classmethod
     def open_reader(cls, path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> Database:
         """Open an existing database for snapshots. Raises StorageError if there is none."""
-        return cls(SqliteStorage.open_reader(Path(path)), limits, None)
+        return cls(SqliteStorage.open_reader(Path(path), vector_memory=limits.vector_memory), limits, None)
 
     @property
     def head(self) -> Head:

@@ -25,6 +25,7 @@ from reactor.database.catalog import (
     info_of,
     row_of,
 )
+from reactor.database.structure import IndexShape
 from reactor.storage.storage import IndexRow, Storage
 from reactor.values.value import Value, decode, encode
 
@@ -58,14 +59,19 @@ def note_of(catalog: Catalog, table: str) -> DraftNote | None:
     return None if data is None else DraftNote(*orjson.loads(data))
 
 
-def begin(storage: Storage, catalog: Catalog, table: str, indexes: Mapping[str, tuple[str, ...]]) -> Catalog:
+def begin(storage: Storage, catalog: Catalog, table: str, shapes: Mapping[str, IndexShape]) -> Catalog:
     """An empty draft of a table, with these indexes."""
     first = catalog.next_index_number()
     row = storage.structure.create_draft(FIRST_DRAFT + first, table + DRAFT)
-    wanted = [(BY_ID, ("_id",)), (BY_CREATION_TIME, ("_creationTime",)), *indexes.items()]
+    own = {BY_ID: IndexShape(("_id",)), BY_CREATION_TIME: IndexShape(("_creationTime",))}
     made = [
-        storage.structure.create_index(IndexRow(first + at, row.number, name, fields, "ready", ""), row)
-        for at, (name, fields) in enumerate(wanted)
+        storage.structure.create_index(
+            IndexRow(
+                first + at, row.number, name, shape.fields, "ready", "", shape.kind, shape.filters, shape.dimensions
+            ),
+            row,
+        )
+        for at, (name, shape) in enumerate({**own, **shapes}.items())
     ]
     return catalog.with_table(TableInfo(row, map(info_of, made)))
 
@@ -85,6 +91,10 @@ def write(storage: Storage, draft: TableInfo, rows: Iterable[DraftRow], gone: It
             encode(document),
             [(place, keys[number]) for number, place, _ in draft.keyed],
         )
+        for index in draft.searched:
+            if index.number in keys:
+                facts = storage.fact_indexes[index.kind]
+                facts.change(index.place, row.id, row.creation_time, None, keys[index.number])
 
 
 def _remove(storage: Storage, draft: TableInfo, id: str) -> None:
@@ -93,12 +103,18 @@ def _remove(storage: Storage, draft: TableInfo, id: str) -> None:
         document: Any = decode(found.data)
         keys = draft.keys_of(document, found.creation_time, id)
         storage.documents.delete(draft.place, id, [(place, keys[number]) for number, place, _ in draft.keyed])
+        for index in draft.searched:
+            if index.number in keys:
+                facts = storage.fact_indexes[index.kind]
+                facts.change(index.place, id, found.creation_time, keys[index.number], None)
 
 
 def adopt(
     storage: Storage, catalog: Catalog, table: TableInfo, draft: TableInfo, fields: tuple[str, ...]
 ) -> tuple[Catalog, TableInfo]:
     """The draft is the table from now on."""
+    for index in table.searched:
+        structure.let_go(storage, table, index)
     row = storage.structure.adopt_draft(table.row, draft.row, fields)
     adopted = TableInfo(row, draft.indexes.values())
     return catalog.without_table(draft).with_table(adopted), adopted
@@ -107,7 +123,7 @@ def adopt(
 def drop(storage: Storage, catalog: Catalog, draft: TableInfo) -> Catalog:
     """The draft comes to nothing. What it holds goes with later sweeps."""
     for index in draft.indexes.values():
-        storage.structure.retire_index(row_of(index, draft))
+        structure.let_go(storage, draft, index)
     storage.structure.set_shape(draft.number, None)
     storage.structure.drop_draft(draft.row)
     return catalog.without_table(draft)
@@ -124,10 +140,12 @@ def settle(storage: Storage, catalog: Catalog, table: TableInfo) -> tuple[Catalo
     indexes = list(structure.own_indexes(table).values())
     settled: list[IndexInfo] = []
     for index in indexes:
-        plain = structure.plain_fields(index.fields)
-        if plain != index.fields:
-            storage.structure.set_fields(row_of(index, table), plain)
-        settled.append(replace(index, fields=plain))
+        plain = replace(
+            index, fields=structure.plain_fields(index.fields), filters=structure.plain_fields(index.filters)
+        )
+        if plain != index:
+            storage.structure.describe_index(row_of(plain, table))
+        settled.append(plain)
     first = [table.indexes[name] for name in (BY_ID, BY_CREATION_TIME)]
     info = TableInfo(table.row, [*first, *settled])
     return catalog.with_table(info), info

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reactor.database.catalog import (
-    BUNDLE_KEY,
     BY_CREATION_TIME,
     BY_ID,
     SYSTEM_INDEX,
@@ -11,23 +12,30 @@ from reactor.database.catalog import (
     Catalog,
     IndexInfo,
     TableInfo,
+    code_key,
     table_name_key,
     table_number_key,
     variable_key,
 )
 from reactor.database.scan import Scan
 from reactor.database.stored import Stored
+from reactor.database.text_scan import TextScan
 from reactor.database.usage import Usage
+from reactor.database.vector_search import VectorSearch
 from reactor.errors import IndexNotReady, InvalidId, InvalidQuery
+from reactor.footprint.fact import filter_value
 from reactor.footprint.index_key import Bound, id_range_of, range_of
 from reactor.footprint.key_range import EVERYTHING, KeyRange
 from reactor.footprint.read_set import ReadSetBuilder
-from reactor.storage.storage import Documents, VariableRow, Variables
+from reactor.footprint.text_predicate import TextPredicate
+from reactor.footprint.vector_predicate import VectorPredicate
+from reactor.limits import setting
+from reactor.storage.storage import Documents, IndexKind, Storage, VariableRow, Variables, VectorHit
 from reactor.values.id import decode_id
 from reactor.values.order import Undefined
 from reactor.values.value import Value
+from reactor.values.words import terms_of
 
-_BUNDLE = KeyRange.point(BUNDLE_KEY)
 _VARIABLE_NAMES = KeyRange.point(VARIABLE_NAMES_KEY)
 
 
@@ -59,7 +67,8 @@ class Reading:
         """The tables there are."""
         raise NotImplementedError
 
-    def _bundle(self) -> str:
+    @property
+    def _storage(self) -> Storage:
         raise NotImplementedError
 
     @property
@@ -68,9 +77,12 @@ class Reading:
 
     @property
     def bundle(self) -> str:
-        """The bundle the database belongs to. Asking is reading: the outcome then depends on it (engine D6)."""
-        self.reads.add(SYSTEM_INDEX, _BUNDLE)
-        return self._bundle()
+        """The bundle the database belongs to. Not a reading: an outcome depends on parts of it, see `read_code`."""
+        raise NotImplementedError
+
+    def read_code(self, part: str) -> None:
+        """Say that what this call does is told by this part of the code: a push that changes it meets the call."""
+        self.reads.add(SYSTEM_INDEX, KeyRange.point(code_key(part)))
 
     def get(self, id: str) -> Stored | None:
         """The document, or None. Raises InvalidId for a text that is no id; one of no known table gives None."""
@@ -109,6 +121,64 @@ class Reading:
         if until is not None:
             within = within.intersection(KeyRange(until, None) if descending else KeyRange(b"", until + b"\0"))
         return Scan(self, info, found, within, descending=descending, limit=limit)
+
+    def search(
+        self,
+        table: str,
+        index: str,
+        text: str,
+        filters: Mapping[str, Value | Undefined],
+        *,
+        limit: int | None = None,
+        after: bytes | None = None,
+        until: bytes | None = None,
+    ) -> TextScan:
+        """Documents whose text has one of the words of `text` and whose filter fields are as asked, the best first.
+
+        A text without words finds nothing, whatever the index. `limit`, `after` and `until` are as for `scan`. Raises
+        InvalidQuery for an unknown index or filter, or too many of them, IndexNotReady for an index being filled.
+        """
+        terms = terms_of(text)
+        info, found, places = None, None, {}
+        if terms:
+            info, found = self._index(table, index, "search")
+            assert found is not None, "only the indexes every table has can be asked for without a table"
+            places = {field: place for place, field in enumerate(found.filters)}
+        most = self.usage.limits.search_filters
+        if len(filters) > most:
+            raise InvalidQuery(
+                f"Search query against {table}.{index} has too many filter conditions. Max: {most} "
+                f"Actual: {len(filters)}. {setting('search_filters')}"
+            )
+        if terms and (unknown := sorted(filters.keys() - places.keys())):
+            raise InvalidQuery(f"Index {table}.{index} has no filter field `{unknown[0]}`.")
+        chosen = sorted((places[field], filter_value(value)) for field, value in filters.items()) if terms else []
+        predicate = TextPredicate(tuple(chosen), terms)
+        return TextScan(self, self._storage.texts, info, found, predicate, limit=limit, after=after, until=until)
+
+    def nearest(self, search: VectorSearch) -> list[VectorHit]:
+        """The documents nearest to a vector, the nearest first, of equally near ones the newest; their ids only.
+
+        Raises InvalidQuery for a vector or filter the index cannot have, IndexNotReady.
+        """
+        search.check(self.usage.limits)
+        index = self._vector_index(search)
+        vector, either = search.unit(index), search.placed(index)
+        hits = self._storage.vectors.nearest(index.place, index.dimensions, vector, either, search.count)
+        least = hits[-1].score if len(hits) == search.count else None
+        if self.reads.expect(index.number, VectorPredicate(either, vector, least)):
+            self.usage.count_range()
+        return hits
+
+    def prepare_vectors(self, search: VectorSearch) -> None:
+        """Bring the index into memory, as far as it is not: the work of the first search in a process."""
+        index = self._vector_index(search)
+        self._storage.vectors.prepare(index.place, index.dimensions)
+
+    def _vector_index(self, search: VectorSearch) -> IndexInfo:
+        _, found = self._index(search.table, search.index, "vector")
+        assert found is not None, "only the indexes every table has can be asked for without a table"
+        return found
 
     def variable(self, name: str) -> str | None:
         """The deployment's environment variable of that name; that there is none is remembered as read."""
@@ -162,7 +232,7 @@ class Reading:
         row = self.documents.get(table.place, id)
         return None if row is None else Stored(id, table.name, row.creation_time, row.data)
 
-    def _index(self, table: str, index: str) -> tuple[TableInfo | None, IndexInfo | None]:
+    def _index(self, table: str, index: str, kind: IndexKind = "ordered") -> tuple[TableInfo | None, IndexInfo | None]:
         info = self.table(table)
         if info is None:
             if index in (BY_ID, BY_CREATION_TIME):
@@ -174,6 +244,8 @@ class Reading:
             if found is None:
                 raise InvalidQuery(f"Index {table}.{index} not found.")
             raise IndexNotReady(f"Index {table}.{index} is currently backfilling and not available to query yet.")
+        if found.kind != kind:
+            raise InvalidQuery(f"Index {table}.{index} is of kind `{found.kind}` and cannot be read as `{kind}`.")
         return info, found
 
 

@@ -19,7 +19,7 @@ _STILL = Writes(may_come=False)
 class Snapshot(Reading):
     """A context manager: inside, everything read is true at `ts`. `for_call` begins another call in the same snapshot."""
 
-    __slots__ = ("_catalog", "_close", "head", "stored_variables")
+    __slots__ = ("_catalog", "_close", "head", "storage", "stored_variables")
 
     def __init__(
         self, storage: Storage, head: Head, catalog: Catalog, limits: Limits, close: Callable[[], None]
@@ -29,14 +29,20 @@ class Snapshot(Reading):
         self.head = head
         self._catalog = catalog
         self._close = close
+        self.storage = storage
         self.stored_variables = storage.variables
 
     @property
     def catalog(self) -> Catalog:
         return self._catalog
 
-    def _bundle(self) -> str:
+    @property
+    def bundle(self) -> str:
         return self.head.bundle
+
+    @property
+    def _storage(self) -> Storage:
+        return self.storage
 
     @property
     def _variables(self) -> Variables:
@@ -68,8 +74,13 @@ class _Call(Reading):
     def catalog(self) -> Catalog:
         return self._snapshot.catalog
 
-    def _bundle(self) -> str:
+    @property
+    def bundle(self) -> str:
         return self._snapshot.head.bundle
+
+    @property
+    def _storage(self) -> Storage:
+        return self._snapshot.storage
 
     @property
     def _variables(self) -> Variables:

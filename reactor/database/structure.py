@@ -7,9 +7,9 @@ batches and misses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from reactor.database.catalog import (
     BY_CREATION_TIME,
@@ -20,24 +20,53 @@ from reactor.database.catalog import (
     Catalog,
     IndexInfo,
     TableInfo,
+    filling,
     info_of,
     path_of,
     row_of,
 )
 from reactor.footprint.key_range import EVERYTHING, KeyRange
-from reactor.storage.storage import IndexRow, IndexState, ScanRow, Storage, TableRow
-from reactor.values.value import decode
+from reactor.storage.storage import FactRow, IndexKind, IndexRow, IndexState, ScanRow, Storage, TableRow
+from reactor.values.value import Value, decode
 
 FILL_CHUNK = 1000  # documents in one step: some milliseconds
 
 
+class IndexShape(NamedTuple):
+    """What an index is over: one with another shape is another index. Paths are wire paths."""
+
+    fields: tuple[str, ...]
+    kind: IndexKind = "ordered"
+    filters: tuple[str, ...] = ()
+    dimensions: int = 0
+
+
+def filled_shape(shape: IndexShape, missing: Mapping[str, Value]) -> IndexShape:
+    """The shape over documents that may lack what `missing` is to fill; see catalog.filling."""
+    filters = tuple(filling(each, missing) for each in shape.filters)
+    if shape.kind != "ordered":
+        return shape._replace(filters=filters)
+    return shape._replace(fields=tuple(filling(each, missing) for each in shape.fields))
+
+
+def shape_of(index: IndexInfo) -> IndexShape:
+    """The shape of an index that is there."""
+    return IndexShape(index.fields, index.kind, index.filters, index.dimensions)
+
+
 @dataclass(frozen=True, slots=True)
 class TableStructure:
-    """What a schema wants of a table: its indexes (name → wire paths), and fields for tools to show as columns."""
+    """What a schema wants of a table: its indexes, and fields for tools to show as columns."""
 
     name: str
-    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # ordered ones: name → wire paths
     fields: tuple[str, ...] = ()
+    searched: Mapping[str, IndexShape] = field(default_factory=dict)  # of every other kind
+
+    @property
+    def shapes(self) -> dict[str, IndexShape]:
+        """All of its indexes."""
+        return {name: IndexShape(fields) for name, fields in self.indexes.items()} | dict(self.searched)
 
 
 def create_table(storage: Storage, catalog: Catalog, name: str, number: int | None = None) -> tuple[Catalog, TableInfo]:
@@ -60,15 +89,15 @@ def create_system_tables(storage: Storage, catalog: Catalog) -> Catalog:
             catalog, info = create_table(storage, catalog, name, number)
         for index, fields in SYSTEM_INDEXES.get(name, {}).items():
             if index not in info.indexes:
-                catalog, info = _add_full_index(storage, catalog, info, index, fields)
+                catalog, info = _add_full_index(storage, catalog, info, index, IndexShape(fields))
     return catalog
 
 
 def _add_full_index(
-    storage: Storage, catalog: Catalog, table: TableInfo, name: str, fields: tuple[str, ...]
+    storage: Storage, catalog: Catalog, table: TableInfo, name: str, shape: IndexShape
 ) -> tuple[Catalog, TableInfo]:
     """A new index with all documents of the table in it."""
-    catalog = add_index(storage, catalog, table, name, fields, "backfilling")
+    catalog = add_index(storage, catalog, table, name, shape, "backfilling")
     after: str | None = ""
     while after is not None:
         table = _present(catalog, table.name)
@@ -84,10 +113,20 @@ def _present(catalog: Catalog, name: str) -> TableInfo:
 
 
 def add_index(
-    storage: Storage, catalog: Catalog, table: TableInfo, name: str, fields: tuple[str, ...], state: IndexState
+    storage: Storage, catalog: Catalog, table: TableInfo, name: str, shape: IndexShape, state: IndexState
 ) -> Catalog:
     """A new index, empty. It is `ready` only if the table is empty too."""
-    row = IndexRow(catalog.next_index_number(), table.number, name, fields, state, "")
+    row = IndexRow(
+        catalog.next_index_number(),
+        table.number,
+        name,
+        shape.fields,
+        state,
+        "",
+        shape.kind,
+        shape.filters,
+        shape.dimensions,
+    )
     index = info_of(storage.structure.create_index(row, table.row))
     return catalog.with_table(TableInfo(table.row, [*table.indexes.values(), index]))
 
@@ -95,21 +134,29 @@ def add_index(
 def set_ready(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo) -> Catalog:
     """The index is full: it may be read."""
     storage.structure.set_ready(row_of(index, table))
-    ready = IndexInfo(index.number, index.name, index.fields, "ready", index.place)
+    ready = replace(index, state="ready")
     return catalog.with_table(TableInfo(table.row, [*others(table, index), ready]))
 
 
 def rename_index(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo, name: str) -> Catalog:
     """The index takes a name that has become free."""
     storage.structure.rename_index(row_of(index, table), name)
-    renamed = IndexInfo(index.number, name, index.fields, index.state, index.place)
+    renamed = replace(index, name=name)
     return catalog.with_table(TableInfo(table.row, [*others(table, index), renamed]))
 
 
 def retire_index(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo) -> Catalog:
     """The index is no more; what it holds goes with later sweeps, because that may take a while."""
-    storage.structure.retire_index(row_of(index, table))
+    let_go(storage, table, index)
     return catalog.with_table(TableInfo(table.row, others(table, index)))
+
+
+def let_go(storage: Storage, table: TableInfo, index: IndexInfo) -> None:
+    """Retire what is large and simple; what is searched is dropped as its kind does it."""
+    if index.kind == "ordered":
+        storage.structure.retire_index(row_of(index, table))
+    else:
+        storage.structure.drop_index(row_of(index, table))
 
 
 def drop_index(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo) -> Catalog:
@@ -146,7 +193,12 @@ def plain_fields(fields: tuple[str, ...]) -> tuple[str, ...]:
 def fill_step(storage: Storage, table: TableInfo, index: IndexInfo, after: str | None, limit: int) -> str | None:
     """Put up to `limit` documents behind the id `after` into the index; the last one's id, None at the table's end."""
     rows = documents_after(storage, table, after, limit)
-    storage.documents.fill(index.place, [(_key(table, index, row), row.id) for row in rows])
+    keys = [(row, _key(table, index, row)) for row in rows]
+    if index.kind == "ordered":
+        storage.documents.fill(index.place, [(key, row.id) for row, key in keys if key is not None])
+    else:
+        facts = [FactRow(row.id, row.creation_time, fact) for row, fact in keys if fact is not None]
+        storage.fact_indexes[index.kind].fill(index.place, facts)
     return rows[-1].id if len(rows) == limit else None
 
 
@@ -177,9 +229,9 @@ def first_of(rows: list[ScanRow], size: int) -> list[ScanRow]:
     return rows
 
 
-def _key(table: TableInfo, index: IndexInfo, row: ScanRow) -> bytes:
+def _key(table: TableInfo, index: IndexInfo, row: ScanRow) -> bytes | None:
     document: Any = decode(row.data)
-    return index_only(table, index).keys_of(document, row.creation_time, row.id)[index.number]
+    return index_only(table, index).keys_of(document, row.creation_time, row.id).get(index.number)
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ takes them back; what was read, and what was counted, stays (engine A7). Nobody 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reactor.database.catalog import (
@@ -24,7 +25,7 @@ from reactor.errors import DocumentNotFound, InvalidQuery, InvalidValue
 from reactor.footprint.commit import Commit
 from reactor.footprint.read_set import ReadSetBuilder
 from reactor.footprint.write_set import Change, Version, WriteSet
-from reactor.storage.storage import VariableRow, Variables
+from reactor.storage.storage import Storage, VariableRow, Variables
 from reactor.values.id import decode_id, encode_id, internal_id
 from reactor.values.names import is_identifier
 from reactor.values.value import Value, check_document, decode, encode
@@ -64,8 +65,13 @@ class Transaction(Reading):
     def catalog(self) -> Catalog:
         return self._batch.catalog
 
-    def _bundle(self) -> str:
+    @property
+    def bundle(self) -> str:
         return self._batch.bundle
+
+    @property
+    def _storage(self) -> Storage:
+        return self._batch.storage
 
     @property
     def _variables(self) -> Variables:
@@ -96,6 +102,7 @@ class Transaction(Reading):
         keys = info.keys_of(document, created, new)
         rows = [(place, keys[number]) for number, place, _ in info.keyed]
         self.documents.insert(info.place, new, created, data, rows)
+        self._change_facts(info, new, created, {}, keys)
         self._wrote(Change(new, None, Version(data, keys)))
         self.writes.born[new] = self.writes.count
         return Stored(new, table, created, data)
@@ -120,6 +127,7 @@ class Transaction(Reading):
             [(place, old.keys[number]) for number, place in moved],
             [(place, keys[number]) for number, place in moved],
         )
+        self._change_facts(info, id, before.creation_time, old.keys, keys)
         self._wrote(Change(id, old, Version(data, keys)))
         return Stored(id, before.table, before.creation_time, data)
 
@@ -129,6 +137,7 @@ class Transaction(Reading):
         self.usage.count_write(0)
         keys = _keys_of_stored(info, before)
         self.documents.delete(info.place, id, [(place, keys[number]) for number, place, _ in info.keyed])
+        self._change_facts(info, id, before.creation_time, keys, {})
         self._wrote(Change(id, Version(before.data, keys), None))
 
     def set_variable(self, name: str, value: str | None) -> bool:
@@ -189,6 +198,20 @@ class Transaction(Reading):
         return self._requests
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _change_facts(
+        self, info: TableInfo, id: str, creation_time: float, old: Mapping[int, bytes], new: Mapping[int, bytes]
+    ) -> None:
+        """Bring what the table's searched indexes hold of a document from the old facts to the new ones."""
+        storage = self._batch.storage
+        for index in info.searched:
+            before, after = old.get(index.number), new.get(index.number)
+            if before != after:
+                try:
+                    storage.fact_indexes[index.kind].change(index.place, id, creation_time, before, after)
+                except BaseException as error:  # the document is written already: nothing may be caught and forgotten
+                    storage.fail(error)
+                    raise
 
     def _wrote(self, change: Change) -> None:
         self.write_set.record(change)

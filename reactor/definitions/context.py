@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, ParamSpec, Protocol, Self, TypeAlias, TypeVar, overload
 
 from reactor.auth.identity import UserIdentity
+from reactor.definitions.file_storage import AsyncStorage, BlockingStorage, StorageReader, StorageWriter
 from reactor.definitions.function import AnyAction, MutationFunction, QueryFunction
 from reactor.definitions.id import Id
 from reactor.definitions.index import IndexRange, Search
 from reactor.definitions.page import Page, PaginationOpts
 from reactor.definitions.system_tables import ScheduledFunction
 from reactor.definitions.table import Table
+from reactor.definitions.vector import Nearest, Scored, VectorMatch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,6 +66,22 @@ class Query(Hits[Item], Protocol[Item]):
         ...
 
 
+class Neighbours(Protocol[Item]):
+    """Documents nearest to a vector, the nearest first. Nothing is read before some are taken."""
+
+    def take(self, count: int, /) -> list[Item]:
+        """The nearest `count`, at most 256, or all when there are fewer."""
+        ...
+
+    def first(self) -> Item | None:
+        """The nearest one, None when there is none."""
+        ...
+
+    def with_scores(self) -> Neighbours[Scored[Item]]:
+        """The same documents, each with its score."""
+        ...
+
+
 class DatabaseReader(Protocol):
     """`ctx.db` of a query: all that is read is remembered, and a change of it runs the query again."""
 
@@ -76,9 +94,11 @@ class DatabaseReader(Protocol):
     @overload
     def query(self, source: Search[T], /) -> Hits[T]: ...
     @overload
+    def query(self, source: Nearest[T], /) -> Neighbours[T]: ...
+    @overload
     def query(self, source: str, /) -> Query[Document]: ...
     def query(self, source: Any, /) -> Any:
-        """The documents of a table, of a range of an index, of a search, or of a table by its name."""
+        """The documents of a table, of a range of an index, of a search, near a vector, or of a table by its name."""
         ...
 
     @overload
@@ -203,6 +223,11 @@ class QueryCtx(_Ctx, Protocol):
         """The data."""
         ...
 
+    @property
+    def storage(self) -> StorageReader:
+        """Files."""
+        ...
+
     def run_query(self, fn: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a query on the same data."""
         ...
@@ -221,6 +246,11 @@ class MutationCtx(QueryCtx, Protocol):
         """Calls functions later."""
         ...
 
+    @property
+    def storage(self) -> StorageWriter:
+        """Files."""
+        ...
+
     def run_mutation(self, fn: MutationFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a mutation in this transaction. If it raises, only its own writes are undone."""
         ...
@@ -232,6 +262,11 @@ class ActionCtx(_Ctx, Protocol):
     @property
     def scheduler(self) -> AsyncScheduler:
         """Calls functions later."""
+        ...
+
+    @property
+    def storage(self) -> AsyncStorage:
+        """Files."""
         ...
 
     async def run_query(self, fn: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -246,6 +281,10 @@ class ActionCtx(_Ctx, Protocol):
         """Call another action."""
         ...
 
+    async def vector_search(self, search: Nearest[T], /, *, limit: int = 10) -> list[VectorMatch[T]]:
+        """The nearest documents of the newest data, the nearest first: their ids and scores. At most 256."""
+        ...
+
 
 class SyncActionCtx(_Ctx, Protocol):
     """What a plain `def` action is given: the same, blocking."""
@@ -253,6 +292,11 @@ class SyncActionCtx(_Ctx, Protocol):
     @property
     def scheduler(self) -> Scheduler:
         """Calls functions later."""
+        ...
+
+    @property
+    def storage(self) -> BlockingStorage:
+        """Files."""
         ...
 
     def run_query(self, fn: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -265,4 +309,8 @@ class SyncActionCtx(_Ctx, Protocol):
 
     def run_action(self, fn: AnyAction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call another action."""
+        ...
+
+    def vector_search(self, search: Nearest[T], /, *, limit: int = 10) -> list[VectorMatch[T]]:
+        """The nearest documents of the newest data, the nearest first: their ids and scores. At most 256."""
         ...

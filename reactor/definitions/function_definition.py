@@ -76,6 +76,11 @@ class FunctionDefinition:
         return f"<{self.visibility} {self.kind} {self.path}>"
 
     @property
+    def module(self) -> str:
+        """The dotted module path under `functions/`."""
+        return self.python_path.rpartition(":")[0].replace("/", ".")
+
+    @property
     def manifest(self) -> FunctionManifest:
         """What others may know of it."""
         doc = inspect.cleandoc(self.fn.__doc__ or "")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reactor.definitions.mismatch import did_you_mean
-from reactor.errors import InvalidQuery
+from reactor.definitions.unset import UNSET
+from reactor.errors import DefinitionError, InvalidQuery
 from reactor.values.order import Undefined
 from reactor.values.value import Value
 
@@ -156,15 +157,19 @@ class TextSearch(Generic[T_co]):
     index: SearchIndex
 
     def __call__(self, text: str, /, **filters: Any) -> Search[T_co]:
-        """Raises InvalidQuery for a filter the index does not have, or a value that does not fit."""
+        """A filter that is UNSET is left out. Raises InvalidQuery for one there is not, or a value that does not fit."""
         what = f"{self.table.__name__}.{self.index.name}"
         definition: TableDefinition = self.table.__definition__
         if definition.name is None:
             raise InvalidQuery(f"{self.table.__name__} is a mixin, not a table: query one of its tables.")
+        if not isinstance(text, str):
+            raise InvalidQuery(f"{what} looks for a text, not {text!r}.")
         values: dict[str, Value | Undefined] = {}
         for name, value in filters.items():
             if name not in self.index.filters:
                 raise InvalidQuery(f"{what} has no filter `{name}`.{did_you_mean(name, self.index.filters)}")
+            if value is UNSET:  # an argument that was not sent: it may be anything
+                continue
             path = definition.wire_path(name)
             values[path] = definition.column_value(name, value, f"{what}, filter `{name}`", InvalidQuery)
         return Search(self.table, self.index.name, definition.wire_path(self.index.field), text, values)
@@ -176,6 +181,9 @@ class SearchIndex:
     __slots__ = ("field", "filters", "name")
 
     def __init__(self, field: str, /, *, filters: tuple[str, ...] = ()) -> None:
+        given: object = filters
+        if isinstance(given, str):  # a tuple of its letters otherwise
+            raise DefinitionError(f"SearchIndex({field!r}): write filters=({filters!r},), a tuple of field names.")
         self.field, self.filters = field, tuple(filters)
         self.name = ""  # set once, by __set_name__
 

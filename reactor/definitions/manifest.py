@@ -41,6 +41,16 @@ class SearchManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorManifest:
+    """One vector index, with the wire names of its fields."""
+
+    name: str
+    field: str
+    dimensions: int
+    filters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TableManifest:
     """One table; `document` is what clients get, `_id` and `_creationTime` included. Indexes name wire paths."""
 
@@ -48,6 +58,7 @@ class TableManifest:
     document: ObjectV
     indexes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     search_indexes: tuple[SearchManifest, ...] = ()
+    vector_indexes: tuple[VectorManifest, ...] = ()
     stored: ObjectV | None = None  # what may be stored: what has a constant default may be missing
     constraints: dict[str, str] = field(default_factory=dict)  # by wire name: what its validator has no words for
     defaults: dict[str, Value] = field(default_factory=dict)  # the constant ones, by wire name
@@ -153,6 +164,7 @@ def _table_tree(table: TableManifest) -> dict[str, Any]:
         "document": to_export(table.document),
         "indexes": table.indexes,
         "search_indexes": [[each.name, each.field, each.filters] for each in table.search_indexes],
+        "vector_indexes": [[each.name, each.field, each.dimensions, each.filters] for each in table.vector_indexes],
         "stored": None if table.stored is None else to_export(table.stored),
         "constraints": table.constraints,
         "defaults": encode(table.defaults).decode(),
@@ -172,6 +184,10 @@ def _table(tree: dict[str, Any]) -> TableManifest:
         document,
         tuple((name, tuple(fields)) for name, fields in tree["indexes"]),
         tuple(SearchManifest(name, field, tuple(filters)) for name, field, filters in tree["search_indexes"]),
+        tuple(
+            VectorManifest(name, field, dimensions, tuple(filters))
+            for name, field, dimensions, filters in tree["vector_indexes"]
+        ),
         stored,
         tree["constraints"],
         defaults,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 
 from reactor.definitions.function_definition import FunctionDefinition
-from reactor.definitions.manifest import SearchManifest, TableManifest
+from reactor.definitions.manifest import SearchManifest, TableManifest, VectorManifest
 from reactor.definitions.system_tables import ScheduledFunction, StoredFile
 from reactor.definitions.table import Table
 from reactor.definitions.table_definition import TableDefinition
@@ -71,11 +71,13 @@ class Schema:
 def _manifest(table: TableDefinition) -> TableManifest:
     assert table.name is not None
     searches = (SearchManifest(name, field, filters) for name, (field, filters) in table.search_indexes.items())
+    vectors = (VectorManifest(name, *about) for name, about in table.vector_indexes.items())
     return TableManifest(
         table.name,
         table.validator,
         tuple(table.indexes.items()),
         tuple(searches),
+        tuple(vectors),
         table.stored,
         table.constraints,
         table.defaults,

@@ -21,6 +21,7 @@ from reactor.definitions.id import Id
 from reactor.definitions.index import Index, SearchIndex
 from reactor.definitions.mismatch import did_you_mean
 from reactor.definitions.table_definition import BUILT_IN, TableDefinition, fill_document
+from reactor.definitions.vector import VectorIndex
 from reactor.errors import DefinitionError
 from reactor.values.names import is_identifier
 
@@ -32,6 +33,10 @@ else:
 
 _RESERVED_INDEXES = ("by_id", "by_creation_time")
 _MOST_INDEX_FIELDS = 16
+_MOST_VECTOR_INDEXES = 4  # of a table, as in Convex
+_LEAST_DIMENSIONS, _MOST_DIMENSIONS = 2, 4096  # reference §4.13
+_INDEX_KINDS = (Index, SearchIndex, VectorIndex)
+_MOST_SEARCH_INDEXES = 4
 _SYSTEM_TABLES = ("_scheduled_functions", "_storage")
 
 _attributes: Any = BaseModel.__dict__["__dict__"]  # the slot under the property `Table.__dict__`
@@ -62,10 +67,12 @@ class TableMeta(ModelMetaclass):
 
 def _definition(cls: type[Table], name: str | None) -> TableDefinition:
     indexes, search_indexes = _members(cls, Index), _members(cls, SearchIndex)
+    vector_indexes = _members(cls, VectorIndex)
     if name is not None:
         _check_name(cls.__name__, name)
         _check_indexes(cls, indexes, search_indexes)
-    return TableDefinition(cls, name, indexes, search_indexes)
+        _check_vector_indexes(cls, vector_indexes)
+    return TableDefinition(cls, name, indexes, search_indexes, vector_indexes)
 
 
 def _check_namespace(cls_name: str, namespace: dict[str, Any]) -> None:
@@ -76,7 +83,7 @@ def _check_namespace(cls_name: str, namespace: dict[str, Any]) -> None:
                 f"{cls_name}.{name}: type checkers would rename the constructor's parameter. "
                 f"Write `{name}: Annotated[…, Field(alias={value.alias!r})]`."
             )
-        if isinstance(value, (Index, SearchIndex)) and name in annotations:
+        if isinstance(value, _INDEX_KINDS) and name in annotations:
             raise DefinitionError(f"{cls_name}.{name} is declared as a field and as an index: rename the index.")
 
 
@@ -88,7 +95,7 @@ def _check_fields(cls: type[Table]) -> None:
             raise DefinitionError(f"{cls.__name__}.{name}: every document has it already. Rename the field.")
         if any(name in vars(base) for base in Table.__mro__):
             raise DefinitionError(f"{cls.__name__}.{name}: the name is taken by Table itself. Rename the field.")
-        if any(isinstance(base.__dict__.get(name), (Index, SearchIndex)) for base in cls.__mro__):
+        if any(isinstance(base.__dict__.get(name), _INDEX_KINDS) for base in cls.__mro__):
             raise DefinitionError(f"{cls.__name__}.{name} is declared as a field and as an index: rename the index.")
 
 
@@ -109,12 +116,44 @@ def _members(cls: type[Table], kind: type[Any]) -> dict[str, Any]:
 
 def _check_indexes(cls: type[Table], indexes: dict[str, Index], search_indexes: dict[str, SearchIndex]) -> None:
     for name in (*_RESERVED_INDEXES, "id", "creation_time"):
-        if isinstance(vars(cls).get(name), (Index, SearchIndex)):
+        if isinstance(vars(cls).get(name), _INDEX_KINDS):
             raise DefinitionError(f"{cls.__name__}.{name}: every table has it already. Rename the index.")
     for name, index in indexes.items():
         _check_index(cls, name, index.fields)
     for name, search in search_indexes.items():
-        _check_index(cls, name, (search.field, *search.filters))
+        _check_index(cls, name, (search.field,))
+        if len(search.filters) > _MOST_INDEX_FIELDS:
+            raise DefinitionError(
+                f"{cls.__name__}.{name} has {len(search.filters)} filters; a search index has at most {_MOST_INDEX_FIELDS}."
+            )
+        _check_index(cls, name, search.filters)
+    if len(search_indexes) > _MOST_SEARCH_INDEXES:
+        raise DefinitionError(
+            f"{cls.__name__} has {len(search_indexes)} search indexes ({', '.join(search_indexes)}); "
+            f"a table has at most {_MOST_SEARCH_INDEXES}."
+        )
+
+
+def _check_vector_indexes(cls: type[Table], indexes: dict[str, VectorIndex]) -> None:
+    if len(indexes) > _MOST_VECTOR_INDEXES:
+        raise DefinitionError(
+            f"{cls.__name__} has {len(indexes)} vector indexes; a table has at most {_MOST_VECTOR_INDEXES}."
+        )
+    for name, index in indexes.items():
+        where = f"{cls.__name__}.{name}"
+        dimensions: object = index.dimensions
+        if type(dimensions) is not int or not _LEAST_DIMENSIONS <= dimensions <= _MOST_DIMENSIONS:
+            raise DefinitionError(
+                f"{where}: dimensions={dimensions!r}; a vector has {_LEAST_DIMENSIONS} to {_MOST_DIMENSIONS} numbers."
+            )
+        if len(index.filters) > _MOST_INDEX_FIELDS:
+            raise DefinitionError(
+                f"{where} has {len(index.filters)} filters; a vector index has at most {_MOST_INDEX_FIELDS}."
+            )
+        _check_index(cls, name, (index.field,))
+        _check_index(cls, name, index.filters)
+        if index.field in index.filters:
+            raise DefinitionError(f"{where}: `{index.field}` is the vector; it cannot be a filter too.")
 
 
 def _check_index(cls: type[Table], name: str, fields: tuple[str, ...]) -> None:
@@ -167,7 +206,7 @@ class Table(BaseModel, metaclass=TableMeta):
         protected_namespaces=(),
         validate_by_name=True,
         validate_by_alias=False,
-        ignored_types=(Index, SearchIndex),
+        ignored_types=_INDEX_KINDS,
     )
 
     if TYPE_CHECKING:
@@ -280,7 +319,7 @@ class Table(BaseModel, metaclass=TableMeta):
             return None, None
 
 
-type.__setattr__(Table, "__definition__", TableDefinition(Table, None, {}, {}))
+type.__setattr__(Table, "__definition__", TableDefinition(Table, None, {}, {}, {}))
 
 _data, _set_data = Table.__dict__["_data"].__get__, Table.__dict__["_data"].__set__
 _set_id, _set_creation_time = Table.__dict__["_id"].__set__, Table.__dict__["_creation_time"].__set__

@@ -22,12 +22,25 @@ from reactor.definitions.wire_schema import Names
 from reactor.errors import DefinitionError, DeveloperError, ReturnsValidationError, SchemaViolation
 from reactor.values.names import wire_name
 from reactor.values.order import UNDEFINED, Undefined
-from reactor.values.validator import ObjectV, TableOfId
+from reactor.values.validator import (
+    AnyV,
+    ArrayV,
+    LiteralV,
+    NullV,
+    NumberV,
+    ObjectV,
+    StringV,
+    TableOfId,
+    UnionV,
+    Validator,
+    render_validator,
+)
 from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
     from reactor.definitions.index import Index, SearchIndex
     from reactor.definitions.table import Table
+    from reactor.definitions.vector import VectorIndex
 
 _new = object.__new__
 _get_data = attrgetter("_data")
@@ -43,12 +56,18 @@ class TableDefinition:
     """What is known of one table. `name` is None for a mixin."""
 
     def __init__(
-        self, cls: type[Table], name: str | None, indexes: dict[str, Index], search_indexes: dict[str, SearchIndex]
+        self,
+        cls: type[Table],
+        name: str | None,
+        indexes: dict[str, Index],
+        search_indexes: dict[str, SearchIndex],
+        vector_indexes: dict[str, VectorIndex],
     ) -> None:
         self.cls = cls
         self.name = name
         self.declared_indexes = indexes
         self.declared_search_indexes = search_indexes
+        self.declared_vector_indexes = vector_indexes
         slots: Any = cls
         self._set_data, self._set_id = slots._data.__set__, slots._id.__set__
         self._set_creation_time = slots._creation_time.__set__
@@ -132,6 +151,14 @@ class TableDefinition:
         }
 
     @property
+    def vector_indexes(self) -> dict[str, tuple[str, int, tuple[str, ...]]]:
+        """The declared vector indexes: name → wire path of the vector, its dimensions, wire paths of the filters."""
+        return {
+            name: (self.wire_path(index.field), index.dimensions, tuple(map(self.wire_path, index.filters)))
+            for name, index in self.declared_vector_indexes.items()
+        }
+
+    @property
     def _form(self) -> CompiledTable:
         if self._compiled is None:
             self._compiled = compile_table(self.cls, self.name, self.names, self._nested_paths())
@@ -141,11 +168,26 @@ class TableDefinition:
         paths = {path for index in self.declared_indexes.values() for path in index.fields}
         for search in self.declared_search_indexes.values():
             paths |= {search.field, *search.filters}
+        for vector in self.declared_vector_indexes.values():
+            paths |= {vector.field, *vector.filters}
         return {path for path in paths if "." in path}
 
     def prepare(self) -> None:
         """Compile now. DefinitionError for a field that cannot be stored, with the path to it."""
         self._compiled = compile_table(self.cls, self.name, self.names, self._nested_paths())
+        for name, search in self.declared_search_indexes.items():
+            validator = self._form.columns[search.field].form.validator
+            if not _may_be_text(validator):
+                raise DefinitionError(
+                    f"{self.cls.__name__}.{name}: `{search.field}` is no text but {render_validator(validator)}. "
+                    "A search index is over a field of type `str`."
+                )
+        for name, index in self.declared_vector_indexes.items():
+            if not _holds_numbers(self._compiled.columns[index.field].form.validator):
+                raise DefinitionError(
+                    f"{self.cls.__name__}.{name}: `{index.field}` must be `list[float]` or `list[float] | None`, "
+                    "the vector of a document."
+                )
 
     # ── documents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -316,6 +358,18 @@ class TableDefinition:
             raise error(f"{what}: {violation}") from None
 
 
+def _may_be_text(validator: Validator) -> bool:
+    match validator:
+        case StringV() | AnyV():
+            return True
+        case LiteralV(value):
+            return isinstance(value, str)
+        case UnionV(members):
+            return any(map(_may_be_text, members))
+        case _:
+            return False
+
+
 def fill_document(document: Any, attributes: dict[str, Any], fields_set: set[str]) -> None:
     """Give a document that was made without its constructor all that pydantic keeps in one."""
     _set_attributes(document, attributes)
@@ -332,6 +386,13 @@ def _built_in_value(path: str, value: Any, what: str, error: type[DeveloperError
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     raise error(f"{what}: a creation time is a number of milliseconds, not {value!r}.")
+
+
+def _holds_numbers(validator: Validator) -> bool:
+    """Whether it is of arrays of numbers, null besides at most."""
+    members = validator.members if isinstance(validator, UnionV) else (validator,)
+    vectors = [each for each in members if not isinstance(each, NullV)]
+    return len(vectors) == 1 and isinstance(vectors[0], ArrayV) and isinstance(vectors[0].item, NumberV)
 
 
 def _not_matching(table: str | None, text: str) -> str:

@@ -105,10 +105,19 @@ def _field_changes(table: str, old: ObjectV, new: ObjectV) -> Iterator[Change]:
 def _indexes(table: TableManifest) -> dict[str, str]:
     """Index name → what it is over."""
     ordinary = {name: ", ".join(fields) for name, fields in table.indexes}
-    return ordinary | {
-        search.name: f"search {search.field}" + (f" by {', '.join(search.filters)}" if search.filters else "")
-        for search in table.search_indexes
+    vectors = {
+        vector.name: f"vector {vector.field} of {vector.dimensions}"
+        + (f" by {', '.join(vector.filters)}" if vector.filters else "")
+        for vector in table.vector_indexes
     }
+    return (
+        vectors
+        | ordinary
+        | {
+            search.name: f"search {search.field}" + (f" by {', '.join(search.filters)}" if search.filters else "")
+            for search in table.search_indexes
+        }
+    )
 
 
 def _index_changes(table: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:

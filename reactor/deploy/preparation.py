@@ -22,7 +22,15 @@ from reactor.execution.examiner_lane import ExaminerLane
 from reactor.execution.frames import Examine, Examined, Offence, Prepared
 from reactor.execution.nursery import Nursery
 from reactor.execution.push import NAMED
-from reactor.execution.structure_functions import DISCARD, FILL_DOCUMENTS, FILL_INDEX, PREPARE, STATE, WRITE_DRAFT
+from reactor.execution.structure_functions import (
+    DISCARD,
+    FILL_DOCUMENTS,
+    FILL_INDEX,
+    PREPARE,
+    STATE,
+    WRITE_DRAFT,
+    told_shape,
+)
 from reactor.values.value import Value
 
 _CHECKED = 1000  # documents a question to the examiner is about
@@ -235,7 +243,7 @@ class Preparation:
 
 def _told(work: TableWork) -> Value:
     return {
-        "indexes": {name: list(fields) for name, fields in work.indexes.items()},
+        "indexes": {name: told_shape(shape) for name, shape in work.indexes.items()},
         "missing": dict(work.missing),
     }
 

@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reactor.database.catalog import filling
 from reactor.database.known_shape import KnownShape
+from reactor.database.structure import IndexShape, filled_shape
 from reactor.definitions.manifest import Manifest, TableManifest
+from reactor.execution.structure_functions import shape_told
 from reactor.values.narrowing import Narrowing
 from reactor.values.value import Value, render
 
@@ -30,7 +31,7 @@ class TableWork:
     backfill: tuple[str, ...] = ()  # indexes to be filled
     drop: tuple[str, ...] = ()  # indexes that go
     missing: Mapping[str, Value] = field(default_factory=dict)  # defaults to be filled afterwards
-    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # all that are wanted, by wire paths
+    indexes: Mapping[str, IndexShape] = field(default_factory=dict)  # all that are wanted
 
     @property
     def is_draft(self) -> bool:
@@ -100,8 +101,8 @@ def _work(
     finish = known is not None and any(table.defaults.get(name) != value for name, value in known.missing.items())
     run = migrations if doubt is not None else ()
     missing = {name: value for name, value in table.defaults.items() if known is None or not known.has(name)}
-    wanted = dict(table.indexes)
-    there: dict[str, list[str]] = present["indexes"]
+    wanted = _shapes(table)
+    there = {name: shape_told(told) for name, told in present["indexes"].items()}
     return TableWork(
         table.name,
         doubt,
@@ -116,11 +117,20 @@ def _work(
 
 
 def _unfilled(
-    wanted: Mapping[str, tuple[str, ...]], there: Mapping[str, list[str]], missing: Mapping[str, Value]
+    wanted: Mapping[str, IndexShape], there: Mapping[str, IndexShape], missing: Mapping[str, Value]
 ) -> Iterable[str]:
-    for name, fields in wanted.items():
-        if there.get(name) != [filling(each, missing) for each in fields]:
+    for name, shape in wanted.items():
+        if there.get(name) != filled_shape(shape, missing):
             yield name
+
+
+def _shapes(table: TableManifest) -> dict[str, IndexShape]:
+    ordered = {name: IndexShape(fields) for name, fields in table.indexes}
+    searches = {each.name: IndexShape((each.field,), "search", each.filters) for each in table.search_indexes}
+    vectors = {
+        each.name: IndexShape((each.field,), "vector", each.filters, each.dimensions) for each in table.vector_indexes
+    }
+    return ordered | searches | vectors
 
 
 def unfilled_tables(state: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -82,6 +82,7 @@ class Engine:
         self._next_batch = 1
         self._mutations: dict[int, tuple[str, Done]] = {}  # by call id, from submit to answer: path and who waits
         self._batches: dict[int, dict[int, Run]] = {}  # by batch id: call id → run
+        self.services: dict[str, Callable[[Call], Awaitable[Outcome]]] = {}  # what the server does for actions, by path
         self._held: list[tuple[int, int, Sequence[Outcome]]] = []  # (ts, batch id, outcomes) past the head
         self._touched: dict[View, None] = {}
         self._step_due = False  # a step was asked for outside of one
@@ -433,7 +434,9 @@ class Engine:
             exchange.ended(outcome)
 
     async def _nested(self, call: Call) -> Outcome:
-        """A call made by an action: its own transaction, as the action's identity."""
+        """A call made by an action: its own transaction, as the action's identity; or something the server does."""
+        if (service := self.services.get(call.path)) is not None:
+            return await service(call)
         if call.kind == "query":
             return await self.query(call.path, call.args, call.identity, internal=True)
         answer = _Answer()

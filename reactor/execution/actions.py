@@ -15,17 +15,22 @@ from reactor.clock import Clock
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.id import Id
 from reactor.definitions.kinds import Kind
-from reactor.errors import LimitExceeded, WrongFunctionKind
+from reactor.definitions.vector import Nearest, VectorMatch
+from reactor.errors import InvalidQuery, LimitExceeded, WrongFunctionKind
 from reactor.execution.context import Auth, check_depth, environment_of, moment
 from reactor.execution.frames import Call, Outcome
+from reactor.execution.neighbours import search_of
 from reactor.execution.outcome import error_of
 from reactor.execution.run import Run
 from reactor.execution.scheduling import JobRequest, Origin, request_after, request_at
+from reactor.execution.stored_files import AwaitedFiles, BlockingFiles
 from reactor.limits import Limits
 from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
+
+MATCHES = 10  # of a vector search that does not say how many (reference §4.13)
 
 Bridge = Callable[[Call], Awaitable[Outcome]]
 """Has one nested call run wherever it belongs, and gives its outcome. The call's id is 0: the server gives one."""
@@ -34,12 +39,12 @@ Bridge = Callable[[Call], Awaitable[Outcome]]
 class Errand:
     """What an action asks of the rest of the house: the shared half of both contexts."""
 
-    __slots__ = ("_bridge", "_bundle", "_clock", "_limits", "_waiting", "run")
+    __slots__ = ("_bridge", "_clock", "_waiting", "bundle", "limits", "run")
 
     def __init__(self, bundle: Bundle, clock: Clock, limits: Limits, run: Run, bridge: Bridge) -> None:
-        self._bundle = bundle
+        self.bundle = bundle
         self._clock = clock
-        self._limits = limits
+        self.limits = limits
         self._bridge = bridge
         self._waiting = 0  # calls made and not answered; moves in _ask
         self.run = run
@@ -51,13 +56,25 @@ class Errand:
 
     async def call(self, kind: Kind, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function of the project; its result as the function returned it. Raises what it came to."""
-        definition = self._bundle.functions.of(fn)
+        definition = self.bundle.functions.of(fn)
         if definition.kind != kind:
             raise WrongFunctionKind(
                 f"{definition.path} is defined as {definition.kind}: use ctx.run_{definition.kind}."
             )
         data = await self._ask(kind, definition.path, definition.encode_args(args, kwargs))
         return definition.decode_result(data)
+
+    async def vector_search(self, nearest: Any, limit: Any) -> list[VectorMatch[Any]]:
+        """What is nearest in the newest data."""
+        if not isinstance(nearest, Nearest):
+            raise InvalidQuery(
+                f"`ctx.vector_search` takes what to look for, not {nearest!r}. "
+                "For example ctx.vector_search(Image.by_embedding.nearest(vector), limit=5)."
+            )
+        search = search_of(nearest, limit, "limit")
+        search.check(self.limits)
+        data: Any = decode(await self._ask("query", "_system/vectors:nearest", search.to_value()))
+        return [VectorMatch(Id(found), score) for found, score in data]
 
     async def schedule_after(self, delay: Any, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Id[Any]:
         """Write a job due so many seconds from now."""
@@ -71,6 +88,10 @@ class Errand:
         """Keep a job from running."""
         await self._ask("mutation", "_system/scheduler:cancel", {"id": id})
 
+    async def system(self, kind: Kind, path: str, args: dict[str, Value]) -> Value:
+        """Call a function of the engine's, or have the server do something."""
+        return decode(await self._ask(kind, path, args))
+
     async def _schedule(self, request: JobRequest) -> Id[Any]:
         args: dict[str, Value] = {
             "name": request.name,
@@ -82,10 +103,10 @@ class Errand:
 
     @property
     def _origin(self) -> Origin:
-        return Origin(self._bundle.functions, self.now_ns / 1e6, self._limits)
+        return Origin(self.bundle.functions, self.now_ns / 1e6, self.limits)
 
     async def _ask(self, kind: Kind, path: str, args: dict[str, Value]) -> bytes:
-        run, limits = self.run, self._limits
+        run, limits = self.run, self.limits
         check_depth(run.depth, limits)
         if self._waiting >= limits.nested_concurrency:
             raise LimitExceeded(
@@ -146,6 +167,11 @@ class ActionContext(_ActionBase):
         """Calls functions later."""
         return AwaitedScheduler(self._errand)
 
+    @property
+    def storage(self) -> AwaitedFiles:
+        """Files."""
+        return AwaitedFiles(self._errand)
+
     async def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a query, which reads the newest data."""
         return await self._errand.call("query", fn, args, kwargs)
@@ -157,6 +183,10 @@ class ActionContext(_ActionBase):
     async def run_action(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call another action."""
         return await self._errand.call("action", fn, args, kwargs)
+
+    async def vector_search(self, search: Any, /, *, limit: int = MATCHES) -> Any:
+        """The nearest documents of the newest data: their ids and scores."""
+        return await self._errand.vector_search(search, limit)
 
 
 class AwaitedScheduler:
@@ -194,6 +224,11 @@ class SyncActionContext(_ActionBase):
         """Calls functions later."""
         return BlockingScheduler(self._errand, self._loop)
 
+    @property
+    def storage(self) -> BlockingFiles:
+        """Files."""
+        return BlockingFiles(self._errand, self._loop)
+
     def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a query, which reads the newest data."""
         return _wait(self._loop, self._errand.call("query", fn, args, kwargs))
@@ -205,6 +240,10 @@ class SyncActionContext(_ActionBase):
     def run_action(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call another action."""
         return _wait(self._loop, self._errand.call("action", fn, args, kwargs))
+
+    def vector_search(self, search: Any, /, *, limit: int = MATCHES) -> Any:
+        """The nearest documents of the newest data: their ids and scores."""
+        return _wait(self._loop, self._errand.vector_search(search, limit))
 
 
 class BlockingScheduler:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import urandom
 from types import ModuleType
 
 from reactor.auth.provider import Provider
+from reactor.database.catalog import WHICH_FUNCTIONS
 from reactor.definitions import auth_config
 from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
@@ -18,11 +19,15 @@ from reactor.definitions.migration import Migration
 from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
 from reactor.errors import DefinitionError
+from reactor.execution.code_parts import Sources
 from reactor.execution.cron_rows import crons_of
 from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
+from reactor.execution.libraries import installed_packages, libraries_of
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
+from reactor.files.place import FilePlace
+from reactor.values.names import wire_name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +35,7 @@ class Bundle:
     """What a loader gives. Two of one project can live side by side; only the newer one's modules can be imported."""
 
     hash: str  # over schema.py, functions/, every module imported from the project, then or later, and `asked`
+    parts: Mapping[str, str]  # of each module of functions/ and of WHICH_FUNCTIONS: its own hash (code_parts.py)
     project: Project
     schema: Schema
     functions: FunctionRegistry
@@ -41,7 +47,10 @@ class Bundle:
     migrations: Mapping[str, Migration] = field(default_factory=dict)  # by name, in the order in which they are run
     warnings: tuple[str, ...] = ()  # sentences for the developer
     asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
+    texts: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # path below the root → source as loaded
+    libraries: Sequence[str] = ()  # what it imports of others, for the next one
     built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
+    files: FilePlace | None = None  # set by the process that loaded it, if functions shall run there
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
 
     @property
@@ -73,8 +82,11 @@ def bundle_of(
         if isinstance(value, Function) and not _belongs_elsewhere(value, content, modules)
     ]
     functions = FunctionRegistry(definitions)
+    sources = importer.sources()
+    mark = environment.mark if names is wire_name else f"{environment.mark},as written"
     return Bundle(
-        hash=importer.hash(environment.mark),
+        hash=sources.hash_of(sources.files, mark),
+        parts=_parts(sources, importer, modules, functions, mark),
         project=project,
         schema=schema,
         functions=functions,
@@ -86,8 +98,29 @@ def bundle_of(
         migrations=_migrations(modules, schema),
         warnings=tuple(_warnings(modules)),
         asked=frozenset(environment.asked),
+        texts=sources.texts,
+        libraries=libraries_of(sources),
         built_in=environment.built_in,
     )
+
+
+def _parts(
+    sources: Sources,
+    importer: ProjectImporter,
+    modules: Mapping[str, ModuleType],
+    functions: FunctionRegistry,
+    mark: str,
+) -> dict[str, str]:
+    loaded = importer.loaded_modules()
+    paths = {module.__name__: path for path, module in loaded.items()}
+    common = sources.needed_by([*sources.acting(loaded), *([paths["schema"]] if "schema" in paths else [])])
+    around = f"{mark},{installed_packages()}"
+    found = {
+        name: sources.hash_of(common | sources.needed_by([paths[module.__name__]]), around)
+        for name, module in modules.items()
+    }
+    listed = "".join(f"{each.python_path} {each.path} {each.kind} {each.visibility}\n" for each in functions)
+    return found | {WHICH_FUNCTIONS: sources.hash_of([], listed)}
 
 
 def _routes(module: ModuleType | None) -> RouteTable[HttpRoute] | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from reactor.clock import Clock
 from reactor.definitions.function_definition import FunctionDefinition
-from reactor.errors import ArgumentValidationError, FunctionTimeout, InvalidValue, ReturnsValidationError
+from reactor.errors import ArgumentValidationError, FunctionTimeout, InvalidValue, LimitExceeded, ReturnsValidationError
 from reactor.execution.actions import Bridge, Errand, perform
 from reactor.execution.chance import Chance
 from reactor.execution.context import MutationContext, QueryContext
@@ -27,9 +27,10 @@ from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
 from reactor.execution.migration_step import STEP, MigrationStep
 from reactor.execution.near_limits import warn_of_limits
-from reactor.execution.outcome import digest_of, error_of, failure_of
+from reactor.execution.outcome import digest_of, error_of, failure_of, is_interruption
 from reactor.execution.run import Run
 from reactor.execution.scope import Pages, Scope
+from reactor.execution.stored_files import discard_blobs
 from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
 from reactor.limits import Limits, setting
 from reactor.values.value import Value, check_value, decode, digest, encode
@@ -75,7 +76,7 @@ class FunctionCaller:
         reading = snapshot.for_call()
         if call.path.startswith(PREFIX) and call.internal:
             return self._system.run_query(reading, call)
-        if reading.bundle != self._bundle.hash:  # asking is reading: a push runs every query again (engine D6)
+        if reading.bundle != self._bundle.hash:  # what it came to would be recorded as the new code's (engine D6)
             raise StaleCode(f"the database belongs to bundle {reading.bundle}, this process runs {self._bundle.hash}")
         chance = Chance.repeatable(self._bundle.secret, call.path.encode(), call.args, call.identity or b"")
         run = self._run(call, self._clock.now_ns(), chance)
@@ -98,8 +99,8 @@ class FunctionCaller:
         )
 
     def _invoke_query(self, call: Call, run: Run, reading: Reading, pages: Pages) -> bytes:
-        definition = self._bundle.functions.find(call.path, "query", internal=call.internal)
         scope = Scope(self._bundle, run, reading, pages)
+        definition = scope.find(call.path, "query", internal=call.internal)
         return self._invoke(definition, QueryContext(scope), scope, call)
 
     # ── mutations ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -137,6 +138,8 @@ class FunctionCaller:
         run = self._run(call, transaction.ts, Chance.unpredictable())
         began = _cpu()
         ended = self._attempt(run, transaction, lambda: self._invoke_mutation(call, run, transaction))
+        if ended.failure is not None:
+            discard_blobs(self._bundle, run)
         cpu = _cpu() - began
         warn_of_limits(run, transaction.usage, self._limits, len(call.args), len(ended.value or b""), cpu)
         return Outcome(
@@ -185,8 +188,8 @@ class FunctionCaller:
             errand = Errand(self._bundle, self._clock, self._limits, run, bridge)
             value = await perform(definition, errand, self._arguments(call.args))
             ended = Ended(self._checked_size(value), None)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
-            ended = Ended(None, failure_of(error, self._bundle.project))
+        except BaseException as error:  # noqa: BLE001  # user code's, whatever it is
+            ended = Ended(None, self._failure(error))
         finally:
             run.leave(token)
         return Outcome(call=call.id, value=ended.value, failure=ended.failure, log_lines=run.logs.lines)
@@ -200,8 +203,8 @@ class FunctionCaller:
             run.environment = await self._environment(bridge)
             errand = Errand(self._bundle, self._clock, self._limits, run, bridge)
             await answer(self._bundle.routes, errand, request, client, self._limits)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # user code's, whatever it is
-            failure = failure_of(error, self._bundle.project)
+        except BaseException as error:  # noqa: BLE001  # user code's, whatever it is
+            failure = self._failure(error)
         finally:
             run.leave(token)
         value = b"null" if failure is None else None
@@ -245,7 +248,7 @@ class FunctionCaller:
                 guard.start()
                 value = work()
                 guard.user_code = False
-            except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # user code's, whatever it is
+            except BaseException as error:  # noqa: BLE001  # user code's, whatever it is
                 guard.user_code = False
                 caught = error
         except FunctionTimeout as error:  # struck while another error was being caught; it strikes once
@@ -261,7 +264,21 @@ class FunctionCaller:
             caught = caught if isinstance(caught, FunctionTimeout) else guard.timeout()
         else:
             caught = run.sticky or reading.usage.exceeded or caught
-        return Ended(value, None) if caught is None else Ended(None, failure_of(caught, self._bundle.project))
+        return Ended(value, None) if caught is None else Ended(None, self._failure(caught))
+
+    def _failure(self, error: BaseException) -> Failure:
+        """What to answer for an error of user code. Raises it again if it is not the code's own."""
+        if is_interruption(error):
+            raise error
+        failure = failure_of(error, self._bundle.project)
+        if failure.data is not None and len(failure.data) > self._limits.result_size:
+            large = LimitExceeded(
+                f"The data of an AppError is too large ({len(failure.data)} bytes > maximum size "
+                f"{self._limits.result_size} bytes). Say less. {setting('result_size')}",
+                code="ErrorDataTooLarge",
+            )
+            return failure_of(large.with_traceback(error.__traceback__), self._bundle.project)
+        return failure
 
     def _invoke(self, definition: FunctionDefinition, context: QueryContext, scope: Scope, call: Call) -> bytes:
         keywords = definition.bind(self._arguments(call.args), scope.table_of_id)

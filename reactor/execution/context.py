@@ -18,6 +18,7 @@ from reactor.execution.environment import Environment
 from reactor.execution.run import Run
 from reactor.execution.scheduling import TransactionalScheduler
 from reactor.execution.scope import Pages, Scope
+from reactor.execution.stored_files import FileReader, FileWriter
 from reactor.limits import Limits, setting
 
 
@@ -62,6 +63,11 @@ class QueryContext:
         """The environment variables. A query that read one is run again when it changes."""
         return environment_of(self._scope.run)
 
+    @property
+    def storage(self) -> FileReader:
+        """Files."""
+        return FileReader(self._scope)
+
     def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a query on the same data."""
         scope = self._scope
@@ -85,6 +91,11 @@ class MutationContext(QueryContext):
     def scheduler(self) -> TransactionalScheduler:
         """Calls functions later."""
         return TransactionalScheduler(self._scope, self._scope.reading.usage.limits)
+
+    @property
+    def storage(self) -> FileWriter:
+        """Files."""
+        return FileWriter(self._scope)
 
     def run_mutation(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a mutation in this transaction. If it raises, only its own writes are undone."""
@@ -124,7 +135,7 @@ def check_depth(depth: int, limits: Limits) -> None:
 
 
 def _definition(scope: Scope, fn: Any, kind: str) -> FunctionDefinition:
-    definition = scope.bundle.functions.of(fn)
+    definition = scope.function(fn)
     if definition.kind != kind:
         advice = (
             "Schedule it instead." if definition.kind == "action" else f"Use ctx.run_{definition.kind} in a mutation."

@@ -17,15 +17,16 @@ from reactor.definitions.shape import plain_value
 from reactor.definitions.table import Table
 from reactor.definitions.table_definition import TableDefinition
 from reactor.definitions.unset import UNSET
+from reactor.definitions.vector import Nearest
 from reactor.errors import (
     DocumentNotFound,
     ForbiddenHere,
-    IndexNotReady,
     InvalidId,
     InvalidQuery,
     SchemaViolation,
 )
-from reactor.execution.document_query import DocumentQuery, Load, Source
+from reactor.execution.document_query import DocumentQuery, Load, SearchSource, Source
+from reactor.execution.neighbours import Neighbours
 from reactor.execution.scope import Scope
 from reactor.values.order import Undefined
 from reactor.values.value import Value, decode
@@ -64,10 +65,14 @@ class DatabaseReader:
             _check_readable(source)
             return DocumentQuery(scope, Source(source), _load_dict)
         if isinstance(source, Search):
-            raise IndexNotReady(
-                f"Index {source.table_name}.{source.index_name}: text search is not available yet. "
-                "Query another index and filter."
+            definition = self._known(source.table)
+            return DocumentQuery(
+                scope,
+                SearchSource(source.table_name, source.index_name, source.text, source.filters),
+                definition.load,
             )
+        if isinstance(source, Nearest):
+            return Neighbours(scope, source, self._known(source.table).load)
         raise InvalidQuery(
             f"`ctx.db.query` takes a Table, one of its indexes, or the name of a table, not {source!r}. "
             "For example ctx.db.query(Image.by_user.eq(user_id))."

@@ -6,11 +6,13 @@ is recorded, so `first()` depends on no more than it saw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
+from reactor.database.reading import Reading
 from reactor.database.scan import Scan
+from reactor.database.text_scan import TextScan
 from reactor.definitions.page import Page, PaginationOpts
 from reactor.errors import InvalidQuery, NotUnique
 from reactor.execution.pagination import Position, fingerprint, read_cursor, write_cursor
@@ -35,6 +37,37 @@ class Source(NamedTuple):
     lower: tuple[Value | Undefined, bool] | None = None
     upper: tuple[Value | Undefined, bool] | None = None
 
+    def scan(self, reading: Reading, *, descending: bool, **limits: Any) -> Scan | TextScan:
+        """Begin to read."""
+        return reading.scan(*self, descending=descending, **limits)
+
+    def order_parts(self) -> list[bytes]:
+        """What, besides index and direction, determines order and extent."""
+        bounds = [self.lower, self.upper]
+        return [
+            *map(order_key, self.equal),
+            b"",
+            *(b"" if bound is None else order_key(bound[0]) + b"%d" % bound[1] for bound in bounds),
+        ]
+
+
+class SearchSource(NamedTuple):
+    """A search in a text index. `filters` are by wire path."""
+
+    table: str
+    index_name: str
+    text: str
+    filters: Mapping[str, Value | Undefined]
+
+    def scan(self, reading: Reading, *, descending: bool, **limits: Any) -> Scan | TextScan:
+        """Begin to read."""
+        assert not descending, "a search has an order of its own"
+        return reading.search(*self, **limits)
+
+    def order_parts(self) -> list[bytes]:
+        """What, besides the index, determines order and extent."""
+        return [self.text.encode(), *(f.encode() + b"=" + order_key(self.filters[f]) for f in sorted(self.filters))]
+
 
 class DocumentQuery:
     """Made by DatabaseReader.query."""
@@ -44,7 +77,7 @@ class DocumentQuery:
     def __init__(
         self,
         scope: Scope,
-        source: Source,
+        source: Source | SearchSource,
         load: Load,
         descending: bool | None = None,
         filters: tuple[Callable[[Any], object], ...] = (),
@@ -57,6 +90,8 @@ class DocumentQuery:
 
     def order(self, direction: str, /) -> DocumentQuery:
         """Documents by their place in the index: "asc" (as without it) or "desc"."""
+        if isinstance(self._source, SearchSource):
+            raise InvalidQuery("A search gives what fits best first and takes no `order`. Sort the list it gives.")
         if self._descending is not None:
             raise InvalidQuery("This query has an order already: call `order` once.")
         if direction not in ("asc", "desc"):
@@ -105,18 +140,20 @@ class DocumentQuery:
             raise NotUnique(f"unique() query returned more than one result from table {self._source.table}:\n[{ids}]")
         return found[0] if found else None
 
-    def _scan(self, *, limit: int | None = None, after: bytes | None = None, until: bytes | None = None) -> Scan:
-        scope, source = self._scope, self._source
+    def _scan(
+        self, *, limit: int | None = None, after: bytes | None = None, until: bytes | None = None
+    ) -> Scan | TextScan:
+        scope = self._scope
         return scope.run.engine(
-            scope.reading.scan,
-            *source,
+            self._source.scan,
+            scope.reading,
             descending=bool(self._descending),
             limit=limit,
             after=after,
             until=until,
         )
 
-    def _loaded(self, scan: Scan) -> list[Any]:
+    def _loaded(self, scan: Scan | TextScan) -> list[Any]:
         load = self._load
         return [load(row.data, row.id, row.creation_time) for row in self._scope.run.engine(scan.all)]
 
@@ -197,16 +234,8 @@ class DocumentQuery:
         number = (
             0 if table is None or source.index_name not in table.indexes else table.indexes[source.index_name].number
         )
-        bounds = [source.lower, source.upper]
-        return fingerprint(
-            [
-                b"%d" % number,
-                b"desc" if self._descending else b"asc",
-                *map(order_key, source.equal),
-                b"",
-                *(b"" if bound is None else order_key(bound[0]) + b"%d" % bound[1] for bound in bounds),
-            ]
-        )
+        direction = b"desc" if self._descending else b"asc"
+        return fingerprint([b"%d" % number, direction, *source.order_parts()])
 
 
 class _PageReader:

@@ -24,7 +24,9 @@ from reactor.execution.run import Run, current_run
 from reactor.storage.storage import VariableRow
 
 ALL_NAMES = "*"  # among the names an import asked for: it asked which there are
-_OURS = frozenset(("REACTOR_ADMIN_KEY", "REACTOR_HOST", "REACTOR_PORT", "REACTOR_URL"))  # options of the command
+_OURS = frozenset(
+    ("REACTOR_ADMIN_KEY", "REACTOR_FILES", "REACTOR_HOST", "REACTOR_PORT", "REACTOR_URL")
+)  # options of the command
 _Environ = type(os.environ)
 
 

@@ -67,7 +67,7 @@ class Outcome(Part, frozen=True):
     failure: Failure | None = None
     ts: int = 0  # mutation: its own timestamp (batch end when it wrote nothing); query: the snapshot's
     digest: bytes = b""  # queries: 16 bytes over (value or error text) and log lines
-    reads: dict[int, list[tuple[bytes, bytes | None]]] = {}  # queries: ReadSet.to_wire()
+    reads: dict[int, list[tuple[bytes, bytes | None] | bytes]] = {}  # queries: ReadSet.to_wire()
     identity_read: bool = False
     journal: str | None = None
     log_lines: list[str] = []
@@ -346,8 +346,16 @@ class ClientGone(Frame, frozen=True):
 # ── nursery ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class ImportLibraries(Frame, frozen=True):
+    """Server → nursery, before LoadBundle: the project is about to import these."""
+
+    names: list[str]
+    database: str  # as in LoadBundle
+    built_in: dict[str, str]
+
+
 class LoadBundle(Frame, frozen=True):
-    """Server → nursery, first: import the user's code in `root`."""
+    """Server → nursery: import the user's code in `root`."""
 
     root: str
     limits: Limits = DEFAULT_LIMITS  # what this server's runners keep to
@@ -355,6 +363,8 @@ class LoadBundle(Frame, frozen=True):
     database: str = ""  # where a nursery reads the environment variables; "" when there is none
     built_in: dict[str, str] = {}  # environment variables the server defines
     variables: dict[str, tuple[str, int]] = {}  # spawned runners: those their bundle was loaded with
+    files: str = ""  # the folder where blobs land
+    upload_key: bytes = b""
 
 
 class BundleLoaded(Frame, frozen=True):
@@ -365,6 +375,8 @@ class BundleLoaded(Frame, frozen=True):
     warnings: list[str]
     asked: list[str] = []  # environment variables the import read
     variables: dict[str, tuple[str, int]] = {}  # name → (value, ts): those it could read
+    sources: dict[str, bytes] = {}  # path below the root → text, to load the same code again
+    libraries: list[str] = []  # what it imported of others: the next nursery is told ahead
     forkable: bool = True  # False: the import left threads no fork survives, so runners are spawned (engine B3)
 
 
@@ -404,7 +416,7 @@ ToExaminer = OpenReader | Examine | CountDocuments | Drain
 FromExaminer = Examined | Counted
 ToAction = RunAction | RunHttp | NestedDone | ChunksTaken | ClientGone | Drain
 FromAction = ActionDone | Nested | ResponseHead | ResponseChunk | ResponseEnd
-ToNursery = LoadBundle | Fork | Drain
+ToNursery = ImportLibraries | LoadBundle | Fork | Drain
 FromNursery = BundleLoaded | BundleFailed | Forked | Reaped
 Between = ToExaminer | FromExaminer | ToNursery | FromNursery
 AnyFrame = ToWriter | FromWriter | ToReader | FromReader | ToAction | FromAction | Between

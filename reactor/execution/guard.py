@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from reactor.errors import FunctionTimeout
 from reactor.limits import Limits, setting
 
-_set_timer = signal.setitimer
+_set_timer, _left_of = signal.setitimer, signal.getitimer
 _VIRTUAL, _PROF = signal.ITIMER_VIRTUAL, signal.ITIMER_PROF
 _thread = threading.get_ident
 
@@ -68,6 +70,21 @@ class Guard:
             _set_timer(_VIRTUAL, 0)
             if self._hard:
                 _set_timer(_PROF, 0)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let time stand still for the call, while something is done for it that later calls find done."""
+        if self._main != _thread():
+            yield
+            return
+        left = {timer: _left_of(timer)[0] for timer in (_VIRTUAL, _PROF)}
+        for timer in left:
+            _set_timer(timer, 0)
+        try:
+            yield
+        finally:
+            for timer, seconds in left.items():
+                _set_timer(timer, seconds)
 
     def resume(self) -> None:
         """Back from the engine into user code: the place where an expiry noted meanwhile is raised."""

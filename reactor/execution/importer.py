@@ -8,15 +8,16 @@ The importer stays on `sys.meta_path` so that imports inside functions find the 
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
 
-from reactor.execution.late_imports import late_files
+from reactor.execution.code_parts import Sources, read_source
 from reactor.execution.project import Project
+from reactor.execution.source import Source
 
 
 class ProjectImporter(MetaPathFinder):
@@ -25,7 +26,11 @@ class ProjectImporter(MetaPathFinder):
     def __init__(self, project: Project) -> None:
         self._project = project
         self._finders: dict[str, FileFinder] = {}  # folder → its finder
-        self._digests: dict[str, bytes] = {}  # file → digest of the source compiled; grows with every import
+        self._loaded: dict[str, Source] = {}  # file → what was compiled; grows with every import
+        self._late: dict[str, Source] = {}  # file → what will be compiled when it is imported; set by sources()
+        self._names: dict[str, str] = {}  # file → module, as `_loaded`
+        self._triggered: dict[str, list[str]] = {}  # file → files first imported while it was itself
+        self._importing: list[str] = []  # files, the innermost last
         self.modules: list[str] = []  # names in the order they were first imported
 
     def install(self) -> None:
@@ -49,24 +54,33 @@ class ProjectImporter(MetaPathFinder):
         if root in sys.path:
             sys.path.remove(root)
 
-    def hash(self, mark: str = "") -> str:
-        """Names all sources compiled so far, and those functions will import later: 32 hexadecimal digits.
+    def sources(self) -> Sources:
+        """All files imported so far, and those that functions will import later, which are read now and never again."""
+        sources = Sources(self._project, self._loaded, self._triggered)
+        self._late = sources.late
+        return sources
 
-        `mark` names what else the code depends on.
-        """
-        late = late_files(self._project, self._digests)
-        digests = {path: _digest(source) for path, source in late.items()} | self._digests
-        hasher = hashlib.blake2b(digest_size=16)
-        for path, digest in sorted(digests.items()):
-            hasher.update(f"{self._project.relative(path)}\0".encode() + digest)
-        if mark:
-            hasher.update(f"\0{mark}".encode())
-        return hasher.hexdigest()
+    def loaded_modules(self) -> dict[str, ModuleType]:
+        """By the files they came from."""
+        return {path: sys.modules[name] for path, name in self._names.items() if name in sys.modules}
 
-    def record(self, name: str, path: str, source: bytes) -> None:
-        """A module was compiled from this source. The loader calls it."""
-        self._digests[path] = _digest(source)
+    def source_of(self, name: str, path: str) -> bytes:
+        """What a module is compiled from. The loader asks."""
+        source = self._loaded[path] = self._late.get(path) or read_source(self._project, path)
+        self._names[path] = name
         self.modules.append(name)
+        return source.text
+
+    @contextmanager
+    def importing(self, path: str) -> Iterator[None]:
+        """While the module of this file runs."""
+        if self._importing:
+            self._triggered.setdefault(self._importing[-1], []).append(path)
+        self._importing.append(path)
+        try:
+            yield
+        finally:
+            self._importing.pop()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -105,10 +119,6 @@ class ProjectImporter(MetaPathFinder):
         return finder
 
 
-def _digest(source: bytes) -> bytes:
-    return hashlib.blake2b(source, digest_size=16).digest()
-
-
 class _SourceLoader(SourceFileLoader):
     """Compiles the file it has read, and says which bytes those were."""
 
@@ -118,7 +128,9 @@ class _SourceLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        source = self.get_data(path)
-        self._importer.record(fullname, path, source)
-        code: CodeType = self.source_to_code(source, path)
+        code: CodeType = self.source_to_code(self._importer.source_of(fullname, path), path)
         return code
+
+    def exec_module(self, module: ModuleType) -> None:
+        with self._importer.importing(self.get_filename(module.__name__)):
+            super().exec_module(module)

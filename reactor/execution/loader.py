@@ -22,6 +22,7 @@ from reactor.execution.environment import Noted, imported
 from reactor.execution.environment import install as install_environment
 from reactor.execution.importer import ProjectImporter
 from reactor.execution.project import Project
+from reactor.execution.vector_library import prepare_vectors
 from reactor.values.names import wire_name
 
 _CIRCLE = re.compile(r"cannot import name '(\w+)' from (?:partially initialized module )?'([\w.]+)'.*circular import")
@@ -47,7 +48,9 @@ def load_bundle(root: Path, environment: Noted | None = None) -> Bundle:
         with imported(environment):
             schema_module = _import("schema") if (project.root / "schema.py").exists() else None
             modules = {name: _import(f"functions.{name}") for name, _path in project.function_modules()}
-        return bundle_of(project, importer, Schema.from_module(schema_module, names), modules, names, environment)
+        schema = Schema.from_module(schema_module, names)
+        prepare_vectors(schema)
+        return bundle_of(project, importer, schema, modules, names, environment)
     except KeyboardInterrupt:
         importer.uninstall()
         raise

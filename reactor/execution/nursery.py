@@ -16,9 +16,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reactor.errors import BundleBroken
 from reactor.execution.frames import (
@@ -28,15 +29,19 @@ from reactor.execution.frames import (
     Drain,
     Fork,
     Forked,
+    ImportLibraries,
     LoadBundle,
     Reaped,
     Role,
     Unpacker,
     pack,
 )
-from reactor.execution.mirror import make_mirror, remove_mirror
+from reactor.execution.libraries import installed_packages
+from reactor.execution.mirror import make_mirror, put_back, remove_mirror
 from reactor.execution.runner import Runner, RunnerOwner
 from reactor.execution.slot import Slot
+from reactor.files.bucket import SECRETS
+from reactor.files.place import FilePlace
 from reactor.limits import Limits
 
 _log = logging.getLogger("reactor.execution")
@@ -53,6 +58,14 @@ class Surroundings:
 
     database: str = ""
     built_in: Mapping[str, str] = field(default_factory=dict)
+    files: FilePlace | None = None
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """What of it a LoadBundle holds for every process alike."""
+        files = self.files
+        told: dict[str, Any] = {"built_in": dict(self.built_in)}
+        return told if files is None else {**told, "files": str(files.folder), "upload_key": files.key.secret}
 
 
 class Nursery:
@@ -66,9 +79,18 @@ class Nursery:
         *,
         spawn: bool = False,
         surroundings: Surroundings = Surroundings(),  # it is frozen
+        libraries: Sequence[str] = (),
+        sources: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Start the process. It imports reactor at once, and the user's code when `load` says so."""
+        """Start the process. It imports reactor at once and `libraries`, and the user's code when `load` says so.
+
+        With `sources` of an earlier one that is the code it had, whatever is in `root` by now.
+        """
+        self._kept = sources
         self.root = root
+        self.around = installed_packages()  # what there was to import when it began
+        self.libraries: list[str] = []  # that the code imported; set by load
+        self.sources: Mapping[str, bytes] = {}  # what was loaded; set by load
         self._surroundings = surroundings
         self.asked: frozenset[str] = frozenset()  # environment variables the import read; set by load
         self._variables: dict[str, tuple[str, int]] = {}  # those it could read; set by load
@@ -93,6 +115,8 @@ class Nursery:
             self._process = _exec("reactor.execution.nursery_main", child, [], root)
         _watch(self._process, self._loop, self._process_ended)
         self._loop.add_reader(self._socket, self._read)
+        if libraries and not spawn:
+            self._send(ImportLibraries(list(libraries), surroundings.database, dict(surroundings.built_in)))
 
     async def load(self) -> Nursery:
         """Have it import the code in `root` as it is now. Raises BundleBroken, and has ended then.
@@ -107,12 +131,18 @@ class Nursery:
         if not loaded.forkable and not self._spawns:
             await self.kill()
             spawning = await Nursery(
-                self.root, self._runtime_dir, self._limits, spawn=True, surroundings=self._surroundings
+                self.root,
+                self._runtime_dir,
+                self._limits,
+                spawn=True,
+                surroundings=self._surroundings,
+                sources=self._kept,
             ).load()
             spawning.warnings = loaded.warnings
             return spawning
         self.bundle, self.manifest = loaded.bundle, loaded.manifest
         self.asked, self._variables = frozenset(loaded.asked), loaded.variables
+        self.libraries, self.sources = loaded.libraries, loaded.sources
         if self._spawns:
             self._send(Drain())  # it was needed to learn of the bundle; each runner imports its own
         else:
@@ -120,11 +150,13 @@ class Nursery:
         return self
 
     async def _import(self) -> BundleLoaded:
-        if self._spawns:
+        if self._spawns or self._kept is not None:
             self._code = self._runtime_dir / f"code-{os.getpid()}-{next(_numbers)}"
             make_mirror(self.root, self._code)
+            if self._kept is not None:
+                put_back(self._code, self._kept)
         around = self._surroundings
-        self._send(LoadBundle(str(self._code), self._limits, b"", around.database, dict(around.built_in)))
+        self._send(LoadBundle(str(self._code), self._limits, database=around.database, **around.more))
         try:
             async with asyncio.timeout(self._limits.import_wall):
                 return await asyncio.shield(self._loaded)
@@ -191,7 +223,7 @@ class Nursery:
 
     # ── the process and its socket ────────────────────────────────────────────────────────────────────────────────
 
-    def _send(self, frame: LoadBundle | Fork | Drain, descriptor: int | None = None) -> None:
+    def _send(self, frame: ImportLibraries | LoadBundle | Fork | Drain, descriptor: int | None = None) -> None:
         self._unsent.append((pack(frame), descriptor))
         if len(self._unsent) == 1:
             self._loop.add_writer(self._socket, self._write)
@@ -286,8 +318,8 @@ class Nursery:
     def _spawn(self, runner: Runner, theirs: socket.socket, slot: Path) -> None:
         arguments = ["--role", runner.role, "--slot", str(slot), "--bundle", self.bundle]
         process = _exec("reactor.execution.runner_main", theirs, arguments, self.root)
-        built_in = dict(self._surroundings.built_in)
-        runner.send(LoadBundle(str(self._code), self._limits, self._secret, "", built_in, self._variables))
+        more = self._surroundings.more
+        runner.send(LoadBundle(str(self._code), self._limits, self._secret, variables=self._variables, **more))
         runner.started(process.pid)
         _watch(process, self._loop, lambda status: self._runner_died(runner.number, status))
 
@@ -296,7 +328,8 @@ def _exec(module: str, child: socket.socket, arguments: list[str], root: Path) -
     """Start a Python process that serves on `child`. Never forks this process's threads: Popen execs at once."""
     command = [sys.executable, "-m", module, "--fd", str(child.fileno()), "--parent", str(os.getpid()), *arguments]
     environment = {**os.environ, "PYTHONHASHSEED": _HASH_SEED}
-    environment.pop("REACTOR_ADMIN_KEY", None)  # of the command line; no function needs it
+    for name in ("REACTOR_ADMIN_KEY", *SECRETS):  # of the command line, and of the server: no function needs them
+        environment.pop(name, None)
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
         pass_fds=[child.fileno()],

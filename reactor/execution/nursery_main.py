@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import gc
 import os
 import selectors
@@ -31,14 +32,16 @@ from reactor.execution.frames import (
     Drain,
     Fork,
     Forked,
+    ImportLibraries,
     LoadBundle,
     Reaped,
     Unpacker,
     pack,
 )
+from reactor.execution.libraries import forget_shadowed, import_libraries
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent, open_descriptors, reset_signals
-from reactor.execution.serve import Post, serve
+from reactor.execution.serve import Post, file_place, serve
 from reactor.execution.threads import unsafe_threads
 
 if TYPE_CHECKING:
@@ -57,6 +60,9 @@ class Nursery:
         self._children: dict[int, int] = {}  # pid → runner; until reaped
         self._bundle: Bundle | None = None  # set by LoadBundle
         self._load: LoadBundle | None = None
+        self._asked: set[str] = set()  # environment variables that libraries asked for when imported ahead
+        self._libraries: list[str] = []  # those
+        self._before: set[int] = set()  # descriptors that are ours; set by run()
         self._users: set[int] = set()  # descriptors the user's modules opened while being imported
         self._draining = False  # Drain came: end with the last child
 
@@ -70,6 +76,7 @@ class Nursery:
         with selectors.DefaultSelector() as selector:
             selector.register(self._server, selectors.EVENT_READ)
             selector.register(wakeup, selectors.EVENT_READ)
+            self._before = open_descriptors()
             while not (self._draining and not self._children):
                 for key, _events in selector.select():
                     if key.fileobj is wakeup:
@@ -90,6 +97,8 @@ class Nursery:
             os.set_inheritable(descriptor, False)
         for frame in self._unpacker.feed(data):
             match frame:
+                case ImportLibraries():
+                    self._import_libraries(frame)
                 case LoadBundle():
                     if not self._import(frame):
                         return False
@@ -101,18 +110,31 @@ class Nursery:
                     raise AssertionError(frame)
         return bool(data)
 
+    def _import_libraries(self, frame: ImportLibraries) -> None:
+        variables = stored_variables(Path(frame.database)) if frame.database else {}
+        environment = Noted(variables, frame.built_in)
+        import_libraries(frame.names, environment)
+        gc.collect()
+        gc.freeze()  # the collection after the load has the project's own objects to look at, and no others
+        self._libraries, self._asked = frame.names, environment.asked
+
     def _import(self, load: LoadBundle) -> bool:
-        before = open_descriptors()
         variables = stored_variables(Path(load.database)) if load.database else {}
+        environment = Noted(variables, load.built_in)
+        environment.asked |= self._asked
+        forget_shadowed(self._libraries, Path(load.root))
+        gc.disable()  # an import makes objects that stay: looking for garbage among them is a third of its time
         try:
-            self._bundle = loader.load_bundle(Path(load.root), Noted(variables, load.built_in))
+            bundle = loader.load_bundle(Path(load.root), environment)
+            self._bundle = dataclasses.replace(bundle, files=file_place(load))
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False
         self._load = load
-        self._users = open_descriptors() - before
+        self._users = open_descriptors() - self._before
         threads = unsafe_threads()
         gc.collect()
+        gc.enable()
         gc.freeze()  # what is here now is never collected, so forks share its pages
         self._send(
             BundleLoaded(
@@ -120,6 +142,8 @@ class Nursery:
                 manifest=self._bundle.manifest.to_bytes(),
                 warnings=[*self._bundle.warnings, *threads],
                 asked=sorted(self._bundle.asked),
+                sources=dict(self._bundle.texts),
+                libraries=list(self._bundle.libraries),
                 variables={name: (row.value, row.ts) for name, row in variables.items()},
                 forkable=not threads,
             )

@@ -6,7 +6,10 @@ first; every line ends with a newline.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import opcode
+import signal
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import cast
@@ -32,6 +35,7 @@ from reactor.values.value import Value, decode, encode
 _PLAIN = (ArgumentValidationError, ReturnsValidationError)  # shown as `Tag: text`
 _BARE = (FunctionNotFound, WrongFunctionKind, FunctionTimeout, FunctionCrashed, EnvironmentRefused)  # shown as they are
 _SEEN_FRAMES = 50  # a runaway recursion has a thousand equal ones
+_RAISE = opcode.opmap["RAISE_VARARGS"]
 _TEXT_LENGTH = 32768  # characters of an exception's text, as of a printed line
 
 
@@ -45,6 +49,25 @@ def failure_of(error: BaseException, project: Project) -> Failure:
     else:
         code = str(getattr(error, "tag", type(error).__name__))
     return Failure(code=code, text=f"{_headline(error)}\n{frames}")
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether Ctrl-C, or whoever ends an action, struck in user code: that is no error of the code's own.
+
+    What the code raises itself is an error like any other, whatever its class.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # no loop, so nobody to cancel it
+            return False
+        return task is not None and task.cancelling() > 0
+    if not isinstance(error, KeyboardInterrupt) or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is None or trace.tb_frame.f_code.co_code[trace.tb_lasti] != _RAISE
 
 
 def ended_for_time(seconds: float, limit: str) -> Failure:
@@ -89,7 +112,7 @@ def _application_failure(error: AppError, frames: str) -> Failure:
     except InvalidValue as invalid:
         text = f"Uncaught AppError: its data is no value a client can receive: {invalid}\n{frames}"
         return Failure(code=InvalidValue.tag, text=text)
-    shown = error.data if isinstance(error.data, str) else data.decode()
+    shown = _cut(error.data if isinstance(error.data, str) else data.decode())
     return Failure(code=AppError.tag, text=f"Uncaught ConvexError: {shown}\n{frames}", data=data)
 
 
@@ -111,9 +134,11 @@ def _message(error: BaseException) -> str:
         text = "\n".join([text, *map(str, notes)])
     except Exception as broken:  # noqa: BLE001  # user code again
         text = f"(its text cannot be shown: {type(broken).__name__})"
-    if len(text) > _TEXT_LENGTH:
-        text = f"{text[:_TEXT_LENGTH]} (truncated due to length)"
-    return text.encode("utf-8", "backslashreplace").decode()
+    return _cut(text).encode("utf-8", "backslashreplace").decode()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TEXT_LENGTH else f"{text[:_TEXT_LENGTH]} (truncated due to length)"
 
 
 def _frame_lines(trace: TracebackType | None, project: Project) -> list[str]:

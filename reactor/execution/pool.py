@@ -25,10 +25,12 @@ from reactor.execution.environment import ALL_NAMES
 from reactor.execution.examiner_lane import ExaminerLane
 from reactor.execution.frames import Batch, Call, Outcome, Prepared, WriterHello
 from reactor.execution.http_exchange import HttpExchange
+from reactor.execution.libraries import installed_packages
 from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
 from reactor.execution.writer_lane import Ledger, State, WriterLane
+from reactor.files.place import FilePlace
 from reactor.limits import Limits
 
 _log = logging.getLogger("reactor.execution")
@@ -69,13 +71,14 @@ class RunnerPool:
         listener: PoolListener,
         start_method: str | None = None,
         built_in: Mapping[str, str] | None = None,
+        files: FilePlace | None = None,
     ) -> None:
         """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system.
 
-        `built_in` are environment variables this server defines.
+        `built_in` are environment variables this server defines; functions put `files` there.
         """
         self.on_reader_idle: Callable[[], None] = lambda: None  # set by the application
-        self._surroundings = Surroundings(str(database), dict(built_in or {}))
+        self._surroundings = Surroundings(str(database), dict(built_in or {}), files)
         self._database = database
         self._runtime_dir = runtime_dir
         self._limits = limits
@@ -87,6 +90,8 @@ class RunnerPool:
         self._first: Nursery | None = None  # the one the database was opened with; set by open()
         self._nurseries: set[Nursery] = set()  # may have processes; those that have none leave at the next load
         self._spare: Nursery | None = None  # has imported nothing of the user's yet; taken by the next load
+        self._libraries: Sequence[str] = ()  # of the code loaded last
+        self._ending: asyncio.Task[None] | None = None  # of a spare that is not wanted
         self._loads = 0
         self._stopped = False  # set by stop()
         self._lane = WriterLane(Ledger(database, uuid.uuid4().hex), limits, self)
@@ -103,25 +108,51 @@ class RunnerPool:
     async def load(self, root: Path) -> Nursery:
         """A new nursery with the code as it is on disk. Raises BundleBroken; then nothing has changed."""
         self._nurseries = {nursery for nursery in self._nurseries if not nursery.over}
-        nursery = await self._take_spare(root).load()
-        self._nurseries.add(nursery)
         self._loads += 1
-        if self._loads > 1:  # code is being worked on: the next reload shall not wait for reactor's own imports
-            asyncio.get_running_loop().call_later(_SPARE_DELAY, self._prepare_spare, root)
+        try:
+            nursery = await self._take_spare(root).load()
+        finally:
+            if self._loads > 1:  # code is being worked on
+                self.expect_reload(root)
+        self._nurseries.add(nursery)
+        self._libraries = nursery.libraries
         return nursery
 
+    def expect_reload(self, root: Path) -> None:
+        """The next load shall not wait until reactor is imported, and the libraries that the code imported last."""
+        asyncio.get_running_loop().call_later(_SPARE_DELAY, self._prepare_spare, root)
+
+    def forget_spare(self) -> None:
+        """What libraries find when they are imported has changed: the next load begins from nothing."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            self._nurseries.add(spare)
+            self._ending = asyncio.get_running_loop().create_task(spare.kill())
+
     def _take_spare(self, root: Path) -> Nursery:
+        if self._spare is not None and self._spare.around != installed_packages():
+            self.forget_spare()
         spare, self._spare = self._spare, None
         if spare is not None and spare.alive and spare.root == root:
             return spare
         return self._new_nursery(root)
 
-    def _new_nursery(self, root: Path) -> Nursery:
-        return Nursery(root, self._runtime_dir, self._limits, spawn=self._spawns, surroundings=self._surroundings)
+    def _new_nursery(
+        self, root: Path, libraries: Sequence[str] = (), sources: Mapping[str, bytes] | None = None
+    ) -> Nursery:
+        return Nursery(
+            root,
+            self._runtime_dir,
+            self._limits,
+            spawn=self._spawns,
+            surroundings=self._surroundings,
+            libraries=libraries,
+            sources=sources,
+        )
 
     def _prepare_spare(self, root: Path) -> None:
         if self._spare is None and not self._stopped:
-            self._spare = self._new_nursery(root)
+            self._spare = self._new_nursery(root, self._libraries)
 
     async def open(self, nursery: Nursery) -> WriterHello:
         """Open the database under a new epoch, and start the readers if it belongs to the nursery's bundle.
@@ -191,10 +222,18 @@ class RunnerPool:
             self._listener.batch_done(batch, [])
 
     async def living_nursery(self) -> Nursery:
-        """LaneOwner: the nursery in force, made anew if it died."""
-        nursery = self._nursery or self._first
-        assert nursery is not None
-        return nursery if nursery.alive else await self.load(nursery.root)
+        """LaneOwner: the nursery in force; made anew if it died, with the code it had: what is on disk is no push."""
+        lost = self._nursery or self._first
+        assert lost is not None
+        if lost.alive:
+            return lost
+        try:
+            nursery = await self._new_nursery(lost.root, sources=lost.sources).load()
+        except BundleBroken as error:
+            _log.error("the code that was in force cannot be loaded again: trying what is on disk", exc_info=error)
+            return await self.load(lost.root)
+        self._nurseries.add(nursery)
+        return nursery
 
     @property
     def nursery(self) -> Nursery:

@@ -15,7 +15,7 @@ from reactor.database.catalog import TableInfo, filling
 from reactor.database.draft import DraftNote, DraftRow, note_of
 from reactor.database.known_shape import KnownShape
 from reactor.database.stored import Stored
-from reactor.database.structure import TableStructure, documents_after
+from reactor.database.structure import IndexShape, TableStructure, documents_after, filled_shape
 from reactor.definitions.schema import Schema
 from reactor.definitions.table_definition import TableDefinition
 from reactor.errors import NotPrepared, SchemaViolation
@@ -144,8 +144,7 @@ class SchemaPush:
         if offences:
             raise SchemaViolation(refusal(name, offences[:NAMED], len(offences)))
         batch.write_draft(name, rows, set(ids) - {row.id for row in rows}, DraftNote(note.bundle, since, None))
-        fields = tuple(table.wire_path(field) for field in table.field_names)
-        batch.adopt_draft(TableStructure(name, table.indexes, fields))
+        batch.adopt_draft(structure_of(table, {}))
 
 
 def _numbers(batch: Batch) -> set[int]:
@@ -190,14 +189,22 @@ def narrowed(shape: KnownShape, missing: Mapping[str, Value]) -> KnownShape:
 
 def structures_of(schema: Schema, shapes: Mapping[str, KnownShape] | None = None) -> list[TableStructure]:
     """The tables and indexes the schema asks for, given what documents may lack."""
-    return [
-        TableStructure(
-            name,
-            {
-                index: tuple(filling(field, shapes[name].missing if shapes else {}) for field in fields)
-                for index, fields in table.indexes.items()
-            },
-            tuple(table.wire_path(field) for field in table.field_names),
-        )
-        for name, table in schema.tables.items()
-    ]
+    return [structure_of(table, shapes[name].missing if shapes else {}) for name, table in schema.tables.items()]
+
+
+def structure_of(table: TableDefinition, missing: Mapping[str, Value]) -> TableStructure:
+    """One table's."""
+    assert table.name is not None
+    searched = {
+        name: IndexShape((field,), "search", filters) for name, (field, filters) in table.search_indexes.items()
+    }
+    vectors = {
+        name: IndexShape((field,), "vector", filters, dimensions)
+        for name, (field, dimensions, filters) in table.vector_indexes.items()
+    }
+    return TableStructure(
+        table.name,
+        {name: tuple(filling(each, missing) for each in fields) for name, fields in table.indexes.items()},
+        tuple(table.wire_path(field) for field in table.field_names),
+        {name: filled_shape(shape, missing) for name, shape in (searched | vectors).items()},
+    )

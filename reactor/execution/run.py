@@ -32,6 +32,7 @@ class Run:
         "deterministic",
         "environment",
         "fatal",
+        "file_bytes",
         "guard",
         "identity",
         "identity_read",
@@ -41,6 +42,7 @@ class Run:
         "scheduled",
         "scheduled_size",
         "sticky",
+        "stored_blobs",
     )
 
     def __init__(
@@ -67,6 +69,8 @@ class Run:
         self.depth = depth  # calls above this one, other processes' included; grows and shrinks in context.py
         self.scheduled = 0  # jobs written, those of rolled back nested calls included
         self.scheduled_size = 0  # bytes of their arguments
+        self.file_bytes = 0  # stored and read by this mutation
+        self.stored_blobs: list[str] = []  # keys of what it stored: to be taken back if it fails
         self.sticky: Exception | None = None  # set once: the call cannot succeed any more, whatever it catches
         self.fatal: BaseException | None = None  # set once: the engine failed, and with it the batch (engine A1)
 

@@ -21,7 +21,7 @@ from reactor.execution.frames import LoadBundle
 from reactor.execution.loader import load_bundle
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent
-from reactor.execution.serve import Post, serve
+from reactor.execution.serve import Post, file_place, serve
 from reactor.storage.storage import VariableRow
 
 CHANGED = 75  # EX_TEMPFAIL: the code on disk is not the bundle asked for
@@ -59,7 +59,8 @@ def _serve(connected: socket.socket, arguments: argparse.Namespace) -> int:
         return 0
     assert isinstance(load, LoadBundle)
     variables = {name: VariableRow(value, ts) for name, (value, ts) in load.variables.items()}
-    bundle = replace(load_bundle(Path(load.root), Noted(variables, load.built_in)), secret=load.secret)
+    bundle = load_bundle(Path(load.root), Noted(variables, load.built_in))
+    bundle = replace(bundle, secret=load.secret, files=file_place(load))
     if bundle.hash != arguments.bundle:
         print("reactor: the code on disk has changed; waiting for the push", file=sys.stderr)  # noqa: T201
         return CHANGED

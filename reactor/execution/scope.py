@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reactor.database.catalog import SYSTEM_INDEX, table_number_key
+from reactor.database.catalog import SYSTEM_INDEX, WHICH_FUNCTIONS, table_number_key
 from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
-from reactor.errors import InvalidId, InvalidQuery
+from reactor.definitions.function_definition import FunctionDefinition
+from reactor.definitions.kinds import Kind
+from reactor.errors import FunctionNotFound, InvalidId, InvalidQuery, WrongFunctionKind
 from reactor.execution.pagination import Position, fingerprint, read_journal, write_journal
 from reactor.execution.run import Run
 from reactor.footprint.key_range import KeyRange
@@ -33,6 +35,26 @@ class Scope:
         """What a mutation writes with."""
         assert isinstance(self.reading, Transaction), "only mutations are given something that writes"
         return self.reading
+
+    def find(self, path: str, kind: Kind, *, internal: bool) -> FunctionDefinition:
+        """See FunctionRegistry.find. Its module is read, or that there is no such function."""
+        try:
+            return self._read(self.bundle.functions.find(path, kind, internal=internal))
+        except (FunctionNotFound, WrongFunctionKind):
+            self.reading.read_code(WHICH_FUNCTIONS)
+            raise
+
+    def function(self, named: object) -> FunctionDefinition:
+        """See FunctionRegistry.of. Its module is read, or that there is no such function."""
+        try:
+            return self._read(self.bundle.functions.of(named))
+        except FunctionNotFound:
+            self.reading.read_code(WHICH_FUNCTIONS)
+            raise
+
+    def _read(self, definition: FunctionDefinition) -> FunctionDefinition:
+        self.reading.read_code(definition.module)
+        return definition
 
     def table_of_id(self, text: str) -> str | None:
         """The table whose ids look like this one; None for a text that is none."""

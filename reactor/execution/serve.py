@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, assert_never
 
 from reactor.execution.action import ActionRunner
 from reactor.execution.examiner import Examiner
-from reactor.execution.frames import Role
+from reactor.execution.frames import LoadBundle, Role
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import limit_memory, reseed
 from reactor.execution.reader import Reader
 from reactor.execution.slot import Slot
 from reactor.execution.writer import Writer
+from reactor.files.place import FilePlace
+from reactor.files.upload_token import UploadKey
 from reactor.limits import Limits
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ class Post:
     pipe: Pipe
     role: Role
     slot: Path
+
+
+def file_place(load: LoadBundle) -> FilePlace:
+    """Where functions of this bundle find and put files."""
+    return FilePlace(Path(load.files), UploadKey(load.upload_key))
 
 
 def serve(post: Post, bundle: Bundle, limits: Limits) -> int:

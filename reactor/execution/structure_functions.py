@@ -10,9 +10,9 @@ from collections.abc import Callable
 from time import monotonic  # taken before the guards replace it
 from typing import TYPE_CHECKING, Any
 
-from reactor.database.catalog import SYSTEM_TABLES, filling
+from reactor.database.catalog import SYSTEM_TABLES
 from reactor.database.draft import DraftNote, DraftRow, note_of
-from reactor.database.structure import TableStructure, documents_after
+from reactor.database.structure import IndexShape, TableStructure, documents_after, filled_shape, shape_of
 from reactor.values.value import Value, decode
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def _state(batch: Batch, _args: Arguments) -> Value:
         tables[info.name] = {
             "shape": None if note is None else note.decode(),
             "empty": not documents_after(batch.storage, info, None, 1),
-            "indexes": {name: list(index.fields) for name, index in info.indexes.items() if index.state == "ready"},
+            "indexes": {
+                name: told_shape(shape_of(each)) for name, each in info.indexes.items() if each.state == "ready"
+            },
         }
     migrations = [stored.fields() for stored in batch.stored_documents("_migrations")]
     done: list[Value] = [each["name"] for each in migrations if each["state"] == "done"]
@@ -79,8 +81,20 @@ def _prepare(batch: Batch, args: Arguments) -> Value:
 
 def _structure(name: str, wanted: Arguments) -> TableStructure:
     missing = wanted.get("missing", {})
-    indexes = {index: tuple(filling(field, missing) for field in fields) for index, fields in wanted["indexes"].items()}
-    return TableStructure(name, indexes)
+    shapes = {index: filled_shape(shape_told(told), missing) for index, told in wanted["indexes"].items()}
+    ordered = {index: shape.fields for index, shape in shapes.items() if shape.kind == "ordered"}
+    return TableStructure(name, ordered, (), {index: each for index, each in shapes.items() if index not in ordered})
+
+
+def told_shape(shape: IndexShape) -> list[Value]:
+    """A shape as a Value."""
+    return [list(shape.fields), shape.kind, list(shape.filters), shape.dimensions]
+
+
+def shape_told(told: list[Any]) -> IndexShape:
+    """The inverse."""
+    fields, kind, filters, dimensions = told
+    return IndexShape(tuple(fields), kind, tuple(filters), int(dimensions))
 
 
 def _told(note: DraftNote) -> Value:

@@ -18,9 +18,21 @@ from reactor.database.catalog import SYSTEM_INDEX
 from reactor.database.environment import VariableChange, is_variable_name, update_variables
 from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
+from reactor.database.vector_search import VectorSearch
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
 from reactor.execution import migration_rows, progress_rows, structure_functions
 from reactor.execution.cron_rows import CRONS, start_crons
+from reactor.execution.file_rows import (
+    blobs_in,
+    check_file_id,
+    delete_file,
+    find_file,
+    forget_blob,
+    key_of_file,
+    set_moved,
+    states_of,
+    write_file,
+)
 from reactor.execution.frames import Call, Outcome
 from reactor.execution.outcome import digest_of, failure_of
 from reactor.execution.project import Project
@@ -153,6 +165,49 @@ def _cancel(transaction: Transaction, args: Arguments, now_ms: float) -> Value:
     return None
 
 
+def _record_file(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """A blob has landed: it is a file from here on. Its id."""
+    return write_file(transaction, args["key"], args["sha256"], int(args["size"]), args.get("contentType"))
+
+
+def _delete_file(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """An action deletes a file."""
+    delete_file(transaction, check_file_id(transaction, args["id"], "delete"))
+    return None
+
+
+def _locate_file(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """Where an action finds a file's blob; None when it is gone."""
+    key = key_of_file(reading, check_file_id(reading, args["id"], args["verb"]))
+    return None if key is None else {"key": key}
+
+
+def _find_file(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """The file of a URL."""
+    return find_file(reading, args["key"])
+
+
+def _blobs(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """Some of the blobs in a state."""
+    return blobs_in(reading, args["state"])
+
+
+def _blob_states(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """What the rows say of blobs that were found."""
+    return states_of(reading, args["keys"])
+
+
+def _blob_moved(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """A blob is in the bucket."""
+    return set_moved(transaction, args["key"])
+
+
+def _forget_blob(transaction: Transaction, args: Arguments, _now_ms: float) -> Value:
+    """A doomed blob is gone."""
+    forget_blob(transaction, args["key"])
+    return None
+
+
 def _next_cron(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
     """When the next cron is due; null without crons."""
     for row in reading.scan(CRONS, "by_next", limit=1):
@@ -172,6 +227,11 @@ def _advance(transaction: Transaction, args: Arguments, _now_ms: float) -> Value
         transaction.ts = to + 1
     transaction.write_set.touch(SYSTEM_INDEX, b"advance")
     return None
+
+
+def _nearest(reading: Reading, args: Arguments, _now_ms: float) -> Value:
+    """An action looks for what is near a vector: ids and scores."""
+    return [[hit.id, hit.score] for hit in reading.nearest(VectorSearch.from_value(args))]
 
 
 def _variables(reading: Reading, _args: Arguments, _now_ms: float) -> Value:
@@ -206,12 +266,21 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/scheduler:clean": SystemMutation(_clean),
     "_system/scheduler:schedule": SystemMutation(_schedule),
     "_system/scheduler:cancel": SystemMutation(_cancel),
+    "_system/storage:record": SystemMutation(_record_file),
+    "_system/storage:delete": SystemMutation(_delete_file),
+    "_system/storage:locate": SystemQuery(_locate_file),
+    "_system/storage:find": SystemQuery(_find_file),
+    "_system/storage:blobs": SystemQuery(_blobs),
+    "_system/storage:states": SystemQuery(_blob_states),
+    "_system/storage:moved": SystemMutation(_blob_moved),
+    "_system/storage:forget": SystemMutation(_forget_blob),
     "_system/crons:next": SystemQuery(_next_cron),
     "_system/crons:start": SystemMutation(_start_crons),
     "_system/head:advance": SystemMutation(_advance),
     progress_rows.REPORT: SystemMutation(progress_rows.report),
     progress_rows.PROGRESS: SystemQuery(progress_rows.progress),
     migration_rows.LIST: SystemQuery(migration_rows.listed),
+    "_system/vectors:nearest": SystemQuery(_nearest),
     VARIABLES: SystemQuery(_variables),
     UPDATE_VARIABLES: SystemMutation(_update_variables),
     "_system/cli/queryEnvironmentVariables": SystemQuery(_list_variables),

@@ -208,13 +208,14 @@ class Writer:
     def _push(self, frame: frames.Push) -> None:
         batch = self._database.begin()
         try:
-            SchemaPush(batch, self._bundle, self._caller, frame.prepared).carry_out(self._clock.now_ns() / 1e6)
+            push = SchemaPush(batch, self._bundle, self._caller, frame.prepared)
+            replaced = push.carry_out(self._clock.now_ns() / 1e6)
         except (SchemaViolation, NotPrepared) as refusal:
             batch.abandon()
             self._pipe.send(frames.PushRefused(str(refusal), again=isinstance(refusal, NotPrepared)))
             return
         batch.retain(None)
-        batch.set_bundle(self._bundle.hash)
+        batch.set_bundle(self._bundle.hash, self._bundle.parts, everybody=replaced)
         crons = batch.transaction("crons")
         write_crons(crons, self._bundle.crons, self._clock.now_ns() / 1e6)
         crons.release()

@@ -11,7 +11,7 @@ class Commit:
     """One writing call of a batch.
 
     `prev_ts` is the timestamp of the commit before it, so that a missing one is noticed. `keys` maps index number to the
-    sorted old and new keys of every document whose net content changed.
+    sorted old and new keys of every document whose net content changed; to facts, where the index is searched (fact.py).
     """
 
     ts: int

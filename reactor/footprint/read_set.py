@@ -1,27 +1,39 @@
-"""ReadSet: everything a run could have seen, absent things included, as ranges of index keys.
+"""ReadSet: everything a run could have seen, absent things included: ranges of keys, and predicates on facts.
 
-Not what it saw: a commit that adds a document to a range that was found empty meets the set as well.
+Not what it saw: a commit that adds a document to a range that was found empty meets the set as well. Ranges are of
+ordered indexes, predicates of those that are searched; an index number is one or the other, so a commit's `touched`
+needs no word on which bytes are keys and which are facts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reactor.footprint.key_range import KeyRange
+from reactor.footprint.predicate import Predicate, pack_predicate, unpack_predicate
 from reactor.footprint.range_set import RangeSet, contains_any, union
+from reactor.footprint.text_predicate import TextPredicate
+from reactor.footprint.vector_predicate import VectorPredicate
 
-Wire = dict[int, list[tuple[bytes, bytes | None]]]
+Wire = dict[int, list[tuple[bytes, bytes | None] | bytes]]
+"""Ranges as pairs of bytes, predicates as bytes."""
+
+PREDICATES: dict[int, type] = {each.KIND: each for each in (TextPredicate, VectorPredicate)}
 
 
 @dataclass(frozen=True, slots=True)
 class ReadSet:
-    """Index number → sorted disjoint ranges."""
+    """Index number → sorted disjoint ranges; index number → predicates, in order of their bytes."""
 
     ranges: Mapping[int, RangeSet]
+    predicates: Mapping[int, tuple[Predicate, ...]] = field(default_factory=dict)
 
     def meets(self, touched: Mapping[int, Sequence[bytes]]) -> bool:
-        """Whether a touched key lies in a range read. The keys of each index must be sorted."""
+        """Whether a touched key lies in a range read, or a fact meets a predicate. Keys of each index are sorted."""
+        for index, predicates in self.predicates.items():
+            if index in touched and meet(predicates, touched[index]):
+                return True
         ranges = self.ranges
         if len(touched) < len(ranges):
             return any(index in ranges and contains_any(ranges[index], keys) for index, keys in touched.items())
@@ -29,12 +41,27 @@ class ReadSet:
 
     def to_wire(self) -> Wire:
         """The form that crosses a process border."""
-        return {index: [(start, end) for start, end in ranges] for index, ranges in self.ranges.items()}
+        wire: Wire = {index: [(start, end) for start, end in ranges] for index, ranges in self.ranges.items()}
+        for index, predicates in self.predicates.items():
+            wire[index] = [pack_predicate(predicate) for predicate in predicates]
+        return wire
 
     @classmethod
-    def from_wire(cls, wire: Mapping[int, Iterable[tuple[bytes, bytes | None]]]) -> ReadSet:
+    def from_wire(cls, wire: Mapping[int, Sequence[tuple[bytes, bytes | None] | bytes]]) -> ReadSet:
         """Back from `to_wire`: the ranges are trusted to be sorted and disjoint."""
-        return cls({index: tuple(map(KeyRange._make, ranges)) for index, ranges in wire.items()})
+        ranges: dict[int, RangeSet] = {}
+        predicates: dict[int, tuple[Predicate, ...]] = {}
+        for index, reads in wire.items():
+            if reads and isinstance(reads[0], bytes):
+                predicates[index] = tuple(unpack_predicate(each, PREDICATES) for each in reads)  # type: ignore[arg-type]
+            else:
+                ranges[index] = tuple(map(KeyRange._make, reads))
+        return cls(ranges, predicates)
+
+
+def meet(predicates: Iterable[Predicate], facts: Sequence[bytes]) -> bool:
+    """Whether one of the facts meets one of the predicates."""
+    return any(predicate.meets(fact) for predicate in predicates for fact in facts)
 
 
 EMPTY = ReadSet({})
@@ -67,9 +94,10 @@ class RangeTrace:
 class ReadSetBuilder:
     """Collects what a running call reads; it only grows, a rolled back savepoint included (engine A7)."""
 
-    __slots__ = ("_points", "_traces")
+    __slots__ = ("_points", "_predicates", "_traces")
 
     def __init__(self) -> None:
+        self._predicates: dict[tuple[int, Predicate], None] = {}  # grows in expect()
         self._points: dict[int, dict[bytes, bytes | None]] = {}  # index → start → end, grows in add()
         self._traces: list[tuple[int, RangeTrace]] = []  # grows in trace()
 
@@ -89,6 +117,12 @@ class ReadSetBuilder:
         ranges[start] = end
         return True
 
+    def expect(self, index: int, predicate: Predicate) -> bool:
+        """Say that whatever meets `predicate` was looked for. Returns False when exactly that was known already."""
+        known = (index, predicate) in self._predicates
+        self._predicates[index, predicate] = None
+        return not known
+
     def trace(self, index: int, within: KeyRange, *, descending: bool = False) -> RangeTrace:
         """Begin a scan of `within`; what the returned trace has passed counts as read."""
         trace = RangeTrace(within, descending=descending)
@@ -105,4 +139,10 @@ class ReadSetBuilder:
             if examined is not None:
                 found.setdefault(index, []).append(examined)
         built = ((index, union(ranges)) for index, ranges in found.items())
-        return ReadSet({index: ranges for index, ranges in built if ranges})
+        predicates: dict[int, list[Predicate]] = {}
+        for index, predicate in self._predicates:
+            predicates.setdefault(index, []).append(predicate)
+        return ReadSet(
+            {index: ranges for index, ranges in built if ranges},
+            {index: tuple(sorted(each, key=pack_predicate)) for index, each in predicates.items()},
+        )

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from reactor.footprint.commit import Commit
+from reactor.footprint.predicate import Predicate
 from reactor.footprint.range_set import RangeSet, contains_any
-from reactor.footprint.read_set import ReadSet
+from reactor.footprint.read_set import ReadSet, meet
 from reactor.limits import DEFAULT_LIMITS
 
 
@@ -118,6 +119,12 @@ class WriteLog:
                 hit = _first(postings, ranges, after, found)
                 if hit is not None:
                     found, met = hit, True
+        for index, predicates in read_set.predicates.items():
+            postings = self._postings.get(index)
+            if postings is not None:
+                hit = _first_fact(postings, predicates, after, found)
+                if hit is not None:
+                    found, met = hit, True
         return found if met else None
 
     def last_met(self, read_set: ReadSet, upto: int) -> int:
@@ -132,6 +139,10 @@ class WriteLog:
             postings = self._postings.get(index)
             if postings is not None:
                 found = _last(postings, ranges, found, upto)
+        for index, predicates in read_set.predicates.items():
+            postings = self._postings.get(index)
+            if postings is not None:
+                found = _last_fact(postings, predicates, found, upto)
         return found
 
     def _forget(self, now: int) -> None:
@@ -161,5 +172,21 @@ def _last(postings: _Postings, ranges: RangeSet, after: int, upto: int) -> int:
     ends, keys = postings.ends, postings.keys
     for at in range(bisect_right(ends, upto) - 1, bisect_right(ends, after) - 1, -1):
         if contains_any(ranges, keys[at]):
+            return ends[at]
+    return after
+
+
+def _first_fact(postings: _Postings, predicates: Sequence[Predicate], after: int, upto: int) -> int | None:
+    ends, facts = postings.ends, postings.keys
+    for at in range(bisect_right(ends, after), bisect_right(ends, upto)):
+        if meet(predicates, facts[at]):
+            return ends[at]
+    return None
+
+
+def _last_fact(postings: _Postings, predicates: Sequence[Predicate], after: int, upto: int) -> int:
+    ends, facts = postings.ends, postings.keys
+    for at in range(bisect_right(ends, upto) - 1, bisect_right(ends, after) - 1, -1):
+        if meet(predicates, facts[at]):
             return ends[at]
     return after

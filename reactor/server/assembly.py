@@ -16,6 +16,7 @@ from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.cors import Cors
 from reactor.server.errors import error_response, refusal
 from reactor.server.exact_routes import ExactRoutes
+from reactor.server.files_api import FilesApi
 from reactor.server.http_api import HttpApi
 from reactor.server.http_routes import HttpRoutes
 from reactor.server.operator_api import OperatorApi
@@ -39,6 +40,7 @@ def assemble(
             *page_routes(verbs, settings),
             *_service_routes(settings),
             *OperatorApi(verbs, limits).routes(),
+            *FilesApi(verbs, limits).routes(),
             Mount("/http", HttpRoutes(verbs, settings, limits)),
             *sync_routes(make_worker, limits),
         ],

@@ -24,6 +24,7 @@ from reactor.execution.frames import HttpRequest, Outcome, ResponseChunk, Respon
 from reactor.execution.http_exchange import HttpExchange
 from reactor.limits import Limits
 from reactor.server.credentials import caller_of
+from reactor.server.departure import break_off, left
 from reactor.server.errors import INTERNAL, INTERNAL_TEXT, error_response, refusal
 from reactor.server.request_body import read_body
 from reactor.server.settings import ServerSettings
@@ -31,7 +32,6 @@ from reactor.server.verbs import Verbs
 from reactor.sync.codec import json_text
 from reactor.sync.error_text import uncaught_texts
 
-_LAST_BYTES = 1.0  # seconds for what was sent before a failure to leave
 _FORWARDED_PROTO = re.compile(r'(?:^|[;,\s])proto="?(https?)\b', re.IGNORECASE)
 
 
@@ -92,13 +92,13 @@ class HttpRoutes:
 
     async def _relay(self, exchange: HttpExchange, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the response on until it ends, its client leaves, or the client takes nothing of it any more."""
-        leaving = asyncio.ensure_future(_left(receive))
+        leaving = asyncio.ensure_future(left(receive))
         leaving.add_done_callback(lambda _: exchange.leave())
         relaying = asyncio.ensure_future(self._pass_on(exchange, scope, receive, send))
         try:
             await asyncio.wait((leaving, relaying), return_when=asyncio.FIRST_COMPLETED)
             if relaying.done() and not relaying.result():
-                await _break_off(scope["reactor.transport"], leaving)
+                await break_off(scope["reactor.transport"], leaving)
         finally:
             exchange.leave()
             relaying.cancel()
@@ -137,20 +137,6 @@ class HttpRoutes:
         if failure.data is not None:
             body += b',"data":%b' % failure.data
         return Response(body + b"}", 500, media_type="application/json")
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _break_off(transport: asyncio.Transport, leaving: asyncio.Future[None]) -> None:
-    """End the connection in the middle of the body: so the client knows that it is not complete."""
-    transport.close()
-    await asyncio.wait((leaving,), timeout=_LAST_BYTES)
-    if not leaving.done():
-        transport.abort()  # what waits in its buffer will never be read
-        await leaving
 
 
 def _message(part: ResponseHead | ResponseChunk | ResponseEnd) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
 from reactor.auth.identity import Identity
@@ -13,6 +13,7 @@ from reactor.deploy.migrator import MigrationStatus
 from reactor.engine.call_log import Stretch
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
+from reactor.keeper.keeper import FoundFile, Upload
 
 
 class Verbs(Protocol):
@@ -67,6 +68,22 @@ class Verbs(Protocol):
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
         """Function calls that ended, from the cursor on (0: the last there are), waiting so long for the first."""
+        ...
+
+    def check_upload_token(self, token: str) -> None:
+        """Raises Unauthenticated for an upload URL that does not hold (any more)."""
+        ...
+
+    async def store_file(self, body: AsyncIterator[bytes], upload: Upload) -> str:
+        """Store a file; its id. What `body` raises passes through, and nothing is stored then. Raises BadRequest, Overloaded."""
+        ...
+
+    async def find_file(self, key: str) -> FoundFile:
+        """The file of a URL. Raises NotFound."""
+        ...
+
+    async def read_file(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Its bytes. Raises NotFound, Overloaded."""
         ...
 
     def open_http(self, name: str, request: HttpRequest, identity: Identity | None) -> HttpExchange:

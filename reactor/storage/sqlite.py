@@ -6,18 +6,22 @@ dispatches readers says when (C4).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from reactor.errors import ForeignCommit, StaleWriter, StorageError
 from reactor.limits import DEFAULT_LIMITS
 from reactor.storage.lock import FileLock
 from reactor.storage.sqlite_calls import SqliteCalls, SqliteRequests
+from reactor.storage.sqlite_code import SqliteCode
 from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.sqlite_documents import SqliteDocuments
 from reactor.storage.sqlite_log import SqliteLog
 from reactor.storage.sqlite_schema import APPLICATION_ID, FORMAT, SqliteStructure, ensure_system_tables
+from reactor.storage.sqlite_texts import SqliteTexts
 from reactor.storage.sqlite_variables import SqliteVariables
-from reactor.storage.storage import BatchFailed, Head
+from reactor.storage.sqlite_vectors import SqliteVectors
+from reactor.storage.storage import BatchFailed, FactIndexes, Head, IndexKind
 
 _MAX_DEPTH = 64  # far above any nesting limit: the texts exist so that statements stay prepared
 _SAVEPOINT = tuple(f"SAVEPOINT call_{depth}" for depth in range(_MAX_DEPTH))
@@ -35,20 +39,31 @@ class SqliteStorage:
         lock: FileLock | None = None,
         data_version: int = 0,
         requests_kept: int = DEFAULT_LIMITS.session_requests,
+        vector_memory: int = DEFAULT_LIMITS.vector_memory,
     ) -> None:
         """Use `open_writer` or `open_reader`."""
         self._connection = connection
         self._lock = lock  # None in a reader
         self._data_version = data_version  # SQLite moves its own only when somebody else commits
         self.documents = SqliteDocuments(connection)
-        self.structure = SqliteStructure(connection)
+        self.texts = SqliteTexts(connection)
+        self.vectors = SqliteVectors(connection, vector_memory)
+        self.fact_indexes: Mapping[IndexKind, FactIndexes] = {"search": self.texts, "vector": self.vectors}
+        self.structure = SqliteStructure(connection, {"search": self.texts, "vector": self.vectors})
         self.log = SqliteLog(connection)
         self.requests = SqliteRequests(connection, requests_kept)
         self.calls = SqliteCalls(connection)
         self.variables = SqliteVariables(connection)
+        self.code = SqliteCode(connection)
 
     @classmethod
-    def open_writer(cls, path: Path, *, requests_kept: int = DEFAULT_LIMITS.session_requests) -> SqliteStorage:
+    def open_writer(
+        cls,
+        path: Path,
+        *,
+        requests_kept: int = DEFAULT_LIMITS.session_requests,
+        vector_memory: int = DEFAULT_LIMITS.vector_memory,
+    ) -> SqliteStorage:
         """Take the lock, open or create the file. Raises StorageLocked, or StorageError for a file that is not ours."""
         lock = FileLock.take(path.with_name(path.name + ".writer"), "writer")
         try:
@@ -64,10 +79,10 @@ class SqliteStorage:
         except BaseException:
             lock.release()
             raise
-        return cls(connection, lock, data_version, requests_kept)
+        return cls(connection, lock, data_version, requests_kept, vector_memory)
 
     @classmethod
-    def open_reader(cls, path: Path) -> SqliteStorage:
+    def open_reader(cls, path: Path, *, vector_memory: int = DEFAULT_LIMITS.vector_memory) -> SqliteStorage:
         """Open an existing database for snapshots. Raises StorageError if there is none."""
         connection = SqliteConnection(path, writing=False)
         try:
@@ -80,7 +95,7 @@ class SqliteStorage:
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
+        return cls(connection, vector_memory=vector_memory)
 
     @property
     def failure(self) -> BaseException | None:
@@ -130,6 +145,7 @@ class SqliteStorage:
     def rollback(self, depth: int) -> None:
         self._connection.require_transaction()
         self.requests.rolled_back()
+        self.vectors.rolled_back()
         self._connection.run(_ROLLBACK[depth])
         self._connection.run(_RELEASE[depth])
         self._connection.require_transaction()
@@ -142,9 +158,11 @@ class SqliteStorage:
         )
         self._connection.commit()
         self.requests.keep_changes()
+        self.vectors.ended(committed=True)
 
     def abandon(self) -> None:
         self.requests.abandoned()
+        self.vectors.ended(committed=False)
         self._connection.abandon()
 
     def checkpoint(self) -> int:

@@ -163,7 +163,9 @@ class SqliteConnection:
     @contextmanager
     def structure_change(self) -> Iterator[sqlite_utils.Database]:
         """The only door for changes of structure: sqlite-utils on this connection, inside the open batch (engine A11)."""
-        import sqlite_utils  # here: it takes a third of a runner's start, and structure seldom changes
+        from reactor.storage.lean_import import (
+            sqlite_utils,
+        )  # here: it takes a third of a runner's start, and structure seldom changes
 
         self.require_transaction()
         try:

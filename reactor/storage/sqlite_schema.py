@@ -7,14 +7,14 @@ sqlite-utils a view under the user's own name shows the fields as columns, where
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from reactor.errors import StorageError
 from reactor.storage.sqlite_connection import SqliteConnection
-from reactor.storage.storage import IndexRow, TableRow
+from reactor.storage.storage import IndexKind, IndexRow, TableRow
 from reactor.values.names import is_identifier
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ _SYSTEM = (
 _ADDED = (  # to the same format, by later releases
     "CREATE TABLE IF NOT EXISTS _environment (name TEXT PRIMARY KEY, value TEXT NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS _shapes (table_number INTEGER PRIMARY KEY, shape BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS _code (part TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID",
 )
 
 _RETIRE = "UPDATE _indexes SET state = 'dropped', name = name || '#' || number WHERE number = ?"
@@ -83,11 +84,21 @@ def ensure_system_tables(connection: SqliteConnection) -> None:
         db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
+class SqlitePlaces(Protocol):
+    """What the indexes of one kind are kept in."""
+
+    def create(self, db: sqlite_utils.Database, place: str) -> None: ...
+
+    def drop(self, db: sqlite_utils.Database, place: str) -> None: ...
+
+
 class SqliteStructure:
     """Implements storage.Structure."""
 
-    def __init__(self, connection: SqliteConnection) -> None:
+    def __init__(self, connection: SqliteConnection, places: Mapping[IndexKind, SqlitePlaces]) -> None:
+        """`places` make and drop what an index of a kind other than `ordered` is kept in."""
         self._connection = connection
+        self._places = places
 
     def tables(self) -> list[TableRow]:
         return [
@@ -99,7 +110,7 @@ class SqliteStructure:
             "SELECT number, table_number, name, fields, state, place FROM _indexes ORDER BY number"
         )
         return [
-            IndexRow(number, table, name, tuple(orjson.loads(fields)), state, place)
+            IndexRow(number, table, name, state=state, place=place, **_described(fields))
             for number, table, name, fields, state, place in rows
         ]
 
@@ -123,10 +134,13 @@ class SqliteStructure:
         with self._connection.structure_change() as db:
             if not is_table:
                 _make_room(db, place)
+            if index.kind != "ordered":
+                self._places[index.kind].create(db, place)
+            elif not is_table:
                 db.execute(f'CREATE TABLE "{place}" (key BLOB PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID')
             db.execute(
                 "INSERT INTO _indexes VALUES (?, ?, ?, ?, ?, ?)",
-                (index.number, index.table, index.name, orjson.dumps(index.fields).decode(), index.state, place),
+                (index.number, index.table, index.name, _description(index), index.state, place),
             )
         return index
 
@@ -136,9 +150,8 @@ class SqliteStructure:
     def rename_index(self, index: IndexRow, name: str) -> None:
         self._connection.run("UPDATE _indexes SET name = ? WHERE number = ?", (name, index.number))
 
-    def set_fields(self, index: IndexRow, fields: Sequence[str]) -> None:
-        told = orjson.dumps(list(fields)).decode()
-        self._connection.run("UPDATE _indexes SET fields = ? WHERE number = ?", (told, index.number))
+    def describe_index(self, index: IndexRow) -> None:
+        self._connection.run("UPDATE _indexes SET fields = ? WHERE number = ?", (_description(index), index.number))
 
     def retire_index(self, index: IndexRow) -> None:
         self._connection.run(_RETIRE, (index.number,))
@@ -172,16 +185,12 @@ class SqliteStructure:
 
     def sweep(self, limit: int) -> bool:
         found = self._connection.rows(
-            "SELECT i.place, m.sql FROM _indexes AS i JOIN sqlite_master AS m ON m.type = 'table' AND m.name = i.place "
-            "WHERE i.state = 'dropped' AND i.place NOT IN (SELECT place FROM _tables) LIMIT 1"
+            "SELECT i.place FROM _indexes AS i JOIN sqlite_master AS m ON m.type = 'table' AND m.name = i.place "
+            "WHERE i.state = 'dropped' AND i.fields LIKE '[%' AND i.place NOT IN (SELECT place FROM _tables) LIMIT 1"
         )
-        for place, sql in found:
+        for (place,) in found:
             key = "_id" if place.startswith("t_") else "key"
-            rows = (
-                []
-                if sql.startswith("CREATE VIRTUAL")
-                else self._connection.rows(f'SELECT "{key}" FROM "{place}" LIMIT ?', (limit,))
-            )
+            rows = self._connection.rows(f'SELECT "{key}" FROM "{place}" LIMIT ?', (limit,))
             if len(rows) == limit:
                 self._connection.run_many(f'DELETE FROM "{place}" WHERE "{key}" = ?', rows)
             else:
@@ -200,7 +209,26 @@ class SqliteStructure:
     def drop_index(self, index: IndexRow) -> None:
         with self._connection.structure_change() as db:
             db.execute(_RETIRE, (index.number,))
-            db.table(index.place).drop()
+            if index.kind == "ordered":
+                db.table(index.place).drop()
+            else:
+                self._places[index.kind].drop(db, index.place)
+
+
+def _description(index: IndexRow) -> str:
+    """What stands in the column `fields`: a list of paths, as ever, or an object for an index that is searched."""
+    if index.kind == "ordered":
+        return orjson.dumps(index.fields).decode()
+    return orjson.dumps(
+        {"kind": index.kind, "fields": index.fields, "filters": index.filters, "dimensions": index.dimensions}
+    ).decode()
+
+
+def _described(text: str) -> dict[str, Any]:
+    found = orjson.loads(text)
+    if isinstance(found, list):
+        return {"fields": tuple(found)}
+    return {**found, "fields": tuple(found["fields"]), "filters": tuple(found["filters"])}
 
 
 def _table_sql(place: str) -> str:
@@ -222,7 +250,7 @@ def _hide(db: sqlite_utils.Database, table: TableRow) -> None:
 def _make_room(db: sqlite_utils.Database, place: str) -> None:
     """A view under a user's name may look like one of our names; it gives way."""
     for view in db.view_names():
-        if view.lower() == place:
+        if view.lower() in (place, f"{place}_fts"):
             db.view(view).drop()
 
 

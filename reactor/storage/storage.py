@@ -15,8 +15,10 @@ from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from reactor.errors import StorageError
 from reactor.footprint.key_range import KeyRange
+from reactor.footprint.vector_predicate import Either
 
 IndexState = Literal["backfilling", "ready", "dropped"]
+IndexKind = Literal["ordered", "search", "vector"]
 
 
 class BatchFailed(StorageError):
@@ -54,6 +56,9 @@ class IndexRow(NamedTuple):
     fields: tuple[str, ...]
     state: IndexState
     place: str
+    kind: IndexKind = "ordered"
+    filters: tuple[str, ...] = ()  # of what is searched: fields a search may ask to be equal to something
+    dimensions: int = 0  # of a vector index
 
 
 class DocumentRow(NamedTuple):
@@ -130,6 +135,71 @@ class Documents(Protocol):
         ...
 
 
+class FactRow(NamedTuple):
+    """What an index that is searched is to hold of a document."""
+
+    id: str
+    creation_time: float
+    fact: bytes
+
+
+class FactIndexes(Protocol):
+    """Indexes of facts (footprint/fact.py), one kind of them. They take part in savepoints like everything else."""
+
+    def change(self, place: str, id: str, creation_time: float, old: bytes | None, new: bytes | None) -> None:
+        """The fact of a document came (`old` is None), changed, or went (`new` is None).
+
+        In an index being filled `old` may not be there yet, which is no error.
+        """
+        ...
+
+    def fill(self, place: str, rows: Iterable[FactRow]) -> None:
+        """Add facts to an index being filled; documents already there are left alone."""
+        ...
+
+
+class TextRow(NamedTuple):
+    """What a text index holds of a document: its words, each between spaces."""
+
+    number: int
+    id: str
+    creation_time: float
+    words: bytes
+
+
+class Texts(FactIndexes, Protocol):
+    """Text indexes. What they hold is words_of a text, what is looked for is terms_of one (values/words.py)."""
+
+    def matches(
+        self, place: str, filters: Sequence[tuple[int, bytes]], terms: Sequence[bytes], limit: int
+    ) -> list[int]:
+        """Numbers of documents with these filter values and *all* of the terms: at most `limit`, the newest first."""
+        ...
+
+    def rows(self, place: str, numbers: Iterable[int]) -> list[TextRow]:
+        """Those documents, in any order."""
+        ...
+
+
+class VectorHit(NamedTuple):
+    """A document that was found. The score is the cosine."""
+
+    id: str
+    score: float
+
+
+class Vectors(FactIndexes, Protocol):
+    """Vector indexes. What they hold, and what is looked for, are unit vectors (values/vector.py)."""
+
+    def prepare(self, place: str, dimensions: int) -> None:
+        """Do now what a search would have to do first, and what later ones find done."""
+        ...
+
+    def nearest(self, place: str, dimensions: int, vector: bytes, either: Either, count: int) -> list[VectorHit]:
+        """The `count` nearest documents that pass, or all; by score, of equal ones the greatest id first."""
+        ...
+
+
 class Structure(Protocol):
     """Tables and indexes: which there are, and changing that, inside a batch."""
 
@@ -157,7 +227,7 @@ class Structure(Protocol):
 
     def rename_index(self, index: IndexRow, name: str) -> None: ...
 
-    def set_fields(self, index: IndexRow, fields: Sequence[str]) -> None:
+    def describe_index(self, index: IndexRow) -> None:
         """Say otherwise what the index is over; its keys are right as they are."""
         ...
 
@@ -261,11 +331,32 @@ class Variables(Protocol):
     def remove(self, name: str) -> None: ...
 
 
+class Code(Protocol):
+    """Of each part of the code in force: the hash that changes with what it does (engine D6)."""
+
+    def parts(self) -> dict[str, str]: ...
+
+    def set(self, part: str, hash: str) -> None: ...
+
+    def remove(self, part: str) -> None: ...
+
+
 class Storage(Protocol):
     """An open database."""
 
     @property
     def documents(self) -> Documents: ...
+
+    @property
+    def texts(self) -> Texts: ...
+
+    @property
+    def vectors(self) -> Vectors: ...
+
+    @property
+    def fact_indexes(self) -> Mapping[IndexKind, FactIndexes]:
+        """By the kind of index; `ordered` ones are no indexes of facts."""
+        ...
 
     @property
     def structure(self) -> Structure: ...
@@ -281,6 +372,9 @@ class Storage(Protocol):
 
     @property
     def variables(self) -> Variables: ...
+
+    @property
+    def code(self) -> Code: ...
 
     @property
     def failure(self) -> BaseException | None:

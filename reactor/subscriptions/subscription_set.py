@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
+from reactor.footprint.predicate_map import PredicateMap
 from reactor.footprint.range_map import RangeMap
 from reactor.footprint.read_set import ReadSet
 
@@ -15,7 +16,8 @@ class SubscriptionSet(Generic[Owner]):
     """Read sets by owner. The cost of `met` depends on what a commit touches, not on how many owners there are."""
 
     def __init__(self) -> None:
-        self._map: RangeMap[Owner] = RangeMap()
+        self._ranges: RangeMap[Owner] = RangeMap()
+        self._predicates: PredicateMap[Owner] = PredicateMap()
         self._reads: dict[Owner, ReadSet] = {}
 
     def __len__(self) -> int:
@@ -29,17 +31,22 @@ class SubscriptionSet(Generic[Owner]):
         self._reads[owner] = reads
         for index, ranges in reads.ranges.items():
             for key_range in ranges:
-                self._map.add(owner, index, key_range)
+                self._ranges.add(owner, index, key_range)
+        for index, predicates in reads.predicates.items():
+            for predicate in predicates:
+                self._predicates.add(owner, index, predicate)
 
     def forget(self, owner: Owner) -> None:
         """Watch nothing for `owner` any more; unknown owners are fine."""
         if self._reads.pop(owner, None) is not None:
-            self._map.remove(owner)
+            self._ranges.remove(owner)
+            self._predicates.remove(owner)
 
     def met(self, touched: Mapping[int, Sequence[bytes]]) -> set[Owner]:
-        """Every owner whose read set holds one of the touched keys."""
+        """Every owner whose read set holds one of the touched keys, or looks for one of the facts."""
         found: set[Owner] = set()
         for index, keys in touched.items():
-            for key in keys:
-                found |= self._map.stab(index, key)
+            for key in keys:  # of an index of one kind, the other map knows nothing
+                found |= self._ranges.stab(index, key)
+                found |= self._predicates.stab(index, key)
         return found

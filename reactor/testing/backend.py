@@ -7,6 +7,7 @@ time pass over them, or `run_due` says so. What the server adds, live queries fo
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 import itertools
 import math
@@ -34,6 +35,7 @@ from reactor.execution.outcome import error_of
 from reactor.execution.push import SchemaPush
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.testing.fetched import Collector, FetchedResponse, request_of
+from reactor.testing.files import TestFiles
 from reactor.testing.manual_clock import AdvancingClock, MovableClock
 from reactor.values.value import Value, decode, encode
 
@@ -74,7 +76,9 @@ class TestBackend:
         try:
             self._set_variables(env or {})
             with self._database.snapshot() as snapshot:
-                self.bundle = load_bundle(Path(root), Noted(snapshot.variables(), _BUILT_IN))
+                bundle = load_bundle(Path(root), Noted(snapshot.variables(), _BUILT_IN))
+            self.files = TestFiles(folder, limits, self._system, lambda: self._now_ms)
+            self.bundle = dataclasses.replace(bundle, files=self.files.place)
         except BaseException:
             self._close_database()
             raise
@@ -94,6 +98,7 @@ class TestBackend:
 
     def close(self) -> None:
         """Close the database, forget the project's modules, delete what was temporary."""
+        self.files.clear_up()
         self.bundle.unload()
         self._close_database()
 
@@ -242,7 +247,7 @@ class TestBackend:
     def _push(self) -> None:
         batch = self._database.begin()
         SchemaPush(batch, self.bundle, self._caller, Prepared()).carry_out(self.clock.now_ns() / 1e6)
-        batch.set_bundle(self.bundle.hash)
+        batch.set_bundle(self.bundle.hash, self.bundle.parts)
         crons = batch.transaction("crons")
         write_crons(crons, self.bundle.crons, self._now_ms)
         crons.release()

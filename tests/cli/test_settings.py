@@ -8,6 +8,7 @@ import pytest
 
 from reactor.cli.settings import ProjectSettings
 from reactor.errors import DefinitionError
+from reactor.files.bucket import BucketSettings
 from reactor.limits import DEFAULT_LIMITS
 
 
@@ -36,7 +37,7 @@ def test_limits_are_overridden_by_their_names(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[tool.reactor]\nwire_name = 'x'", "`tool.reactor` has no setting `wire_name`. Did you mean `wire_names`?"),
-        ("[tool.reactor]\nzzz = 1", "Known are: limits, private_hosts, wire_names."),
+        ("[tool.reactor]\nzzz = 1", "Known are: files, limits, private_hosts, wire_names."),
         ("[tool.reactor]\nwire_names = 'snake'", "`tool.reactor.wire_names` must be"),
         ("[tool.reactor]\nprivate_hosts = 'x'", "`tool.reactor.private_hosts` must be a list of hosts, not 'x'."),
         ("[tool.reactor]\nprivate_hosts = [1]", "must be a list of hosts, not [1]."),
@@ -53,3 +54,29 @@ def test_each_mistake_is_told_with_its_place(tmp_path: Path, text: str, said: st
     with pytest.raises(DefinitionError) as caught:
         read(tmp_path, text)
     assert said in str(caught.value)
+
+
+def test_files_may_be_kept_in_a_bucket(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path, '[tool.reactor.files]\nurl = "s3://pics/mine"\nendpoint = "http://localhost:9000"\nregion = "auto"\n'
+    )
+    assert settings.files == BucketSettings("pics", "mine/", "http://localhost:9000", "auto")
+    assert settings.files_at(None) == settings.files
+    assert settings.files_at("local") is None
+    assert settings.files_at("s3://other") == BucketSettings("other", "", "http://localhost:9000", "auto")
+    assert ProjectSettings().files_at("s3://other") == BucketSettings("other")
+    assert read(tmp_path, "").files is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('endpoint = "http://x"', "needs a bucket"),
+        ('url = "pics"', "s3://bucket"),
+        ("url = 5", "a table of strings"),
+        ('url = "s3://pics"\nsecret = "x"', "no setting `secret`"),
+    ],
+)
+def test_a_place_for_files_that_cannot_be_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(DefinitionError, match=sentence):
+        read(tmp_path, f"[tool.reactor.files]\n{text}\n")

@@ -195,6 +195,12 @@ const DO = {
     const { isWebSocketConnected, connectionCount } = held.client.client.connectionState();
     return { connected: isWebSocketConnected, count: connectionCount };
   },
+  // As a browser's upload or <img>: the body travels as hex.
+  async fetch({ url, method, headers, body }) {
+    const answer = await fetch(url, { method, headers, body: body === undefined ? undefined : Buffer.from(body, "hex") });
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    return { status: answer.status, headers: Object.fromEntries(answer.headers), body: bytes.toString("hex") };
+  },
   async close({ client }, held) {
     clients.delete(client);
     await held.client.close?.();

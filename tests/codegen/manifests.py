@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reactor.definitions.manifest import FunctionManifest, Manifest, SearchManifest, TableManifest
+from reactor.definitions.manifest import FunctionManifest, Manifest, SearchManifest, TableManifest, VectorManifest
 from reactor.values.int64 import Int64
 from reactor.values.validator import (
     AnyV,
@@ -90,6 +90,10 @@ TABLES = (
         NOTE,
         indexes=(("by_author", ("authorId", "kind")), ("by_x", ("place.x",))),
         search_indexes=(SearchManifest("search_text", "text", ("authorId", "kind")), SearchManifest("plain", "text")),
+        vector_indexes=(
+            VectorManifest("by_embedding", "embedding", 1536, ("authorId", "kind")),
+            VectorManifest("by_other", "place.vector", 2),
+        ),
     ),
     TableManifest("users", USER),
 )

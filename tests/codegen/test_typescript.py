@@ -24,7 +24,7 @@ INFERENCE = """
 import { usePaginatedQuery, useQuery, useMutation, useAction } from "convex/react";
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { fetchQuery } from "convex/nextjs";
-import type { FunctionArgs, FunctionReturnType } from "convex/server";
+import type { FunctionArgs, FunctionReturnType, NamedTableInfo, VectorIndexNames } from "convex/server";
 import { api, internal } from "@/convex/_generated/api";
 import type { DataModel, Doc, Id, TableNames } from "@/convex/_generated/dataModel";
 import { same } from "./equality";
@@ -96,6 +96,12 @@ same<DataModel["notes"]["indexes"]["by_author"], ["authorId", "kind", "_creation
 same<DataModel["notes"]["indexes"]["by_id"], ["_id"]>(true);
 same<DataModel["notes"]["searchIndexes"]["search_text"]["filterFields"], "authorId" | "kind">(true);
 same<DataModel["notes"]["searchIndexes"]["plain"]["filterFields"], never>(true);
+same<DataModel["notes"]["vectorIndexes"]["by_embedding"]["filterFields"], "authorId" | "kind">(true);
+same<DataModel["notes"]["vectorIndexes"]["by_embedding"]["dimensions"], 1536>(true);
+same<DataModel["notes"]["vectorIndexes"]["by_other"]["vectorField"], "place.vector">(true);
+same<DataModel["notes"]["vectorIndexes"]["by_other"]["filterFields"], never>(true);
+same<VectorIndexNames<NamedTableInfo<DataModel, "notes">>, "by_embedding" | "by_other">(true);
+same<DataModel["users"]["vectorIndexes"], {}>(true);
 same<"place.label" extends DataModel["notes"]["fieldPaths"] ? true : false, true>(true);
 same<FunctionArgs<typeof api.a.b>, Record<string, never>>(true);
 same<FunctionArgs<typeof internal.jobs.clean>, { limit?: number }>(true);

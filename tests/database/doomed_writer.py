@@ -1,7 +1,7 @@
 """A writer that kills itself: `python doomed_writer.py DATABASE PLACE BATCH DELAY`.
 
 It commits batches of three calls and says each one's number once it is durable. In batch BATCH it dies by SIGKILL at
-PLACE: the name of a fail point, or `inside commit`, which is DELAY seconds after COMMIT has begun.
+PLACE: the name of a fail point, `inside the text index`, or `inside commit`, which is DELAY seconds after COMMIT has begun.
 """
 
 from __future__ import annotations
@@ -14,12 +14,21 @@ import time
 
 from reactor.clock import SystemClock
 from reactor.database.database import Database
-from reactor.database.structure import TableStructure
+from reactor.database.structure import IndexShape, TableStructure
 from reactor.storage import fail_point
 from reactor.values.value import Value
 
 CALLS = 3
-NOTES = TableStructure("notes", {"by_batch": ("batch", "call")})
+NOTES = TableStructure(
+    "notes",
+    {"by_batch": ("batch", "call")},
+    searched={
+        "by_text": IndexShape(("text",), "search", ("call",)),
+        "by_vector": IndexShape(("vector",), "vector", ("call",), dimensions=2),
+    },
+)
+
+INSIDE = {"inside the text index": "_fts", "inside the vector index": '_by_vector" (slot'}  # what SQL tells it
 
 
 def die() -> None:
@@ -38,7 +47,7 @@ def main(path: str, place: str, doomed: int, delay: float) -> None:
             return
         if place == "inside commit" and name == "before commit":
             threading.Timer(delay, die).start()
-        elif name == place:
+        elif name == place or (place in INSIDE and INSIDE[place] in name):
             die()
 
     with fail_point.installed(reach):
@@ -50,7 +59,8 @@ def main(path: str, place: str, doomed: int, delay: float) -> None:
                 fields: dict[str, Value] = {
                     "batch": current,
                     "call": call,
-                    "text": "x" * (200_000 if current == doomed else 10),
+                    "text": f"batch{current} 猫の写真 " * (3000 if current == doomed else 2),
+                    "vector": [float(current), float(call)],
                 }
                 t.insert("notes", fields)
                 t.record_request("session", current * CALLS + call, b"", b"")

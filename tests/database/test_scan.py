@@ -195,14 +195,17 @@ def test_a_query_of_an_index_being_filled_is_met_when_it_is_ready(channel_of_ten
     assert any(met)
 
 
-def test_asking_for_the_bundle_is_reading_it(db: Database) -> None:
+def test_a_push_meets_those_whose_part_of_the_code_it_changes(db: Database) -> None:
     with db.snapshot() as snapshot:
-        asked, silent = snapshot.for_call(), snapshot.for_call()
-        assert asked.bundle == ""
+        changed, untouched, silent = snapshot.for_call(), snapshot.for_call(), snapshot.for_call()
+        changed.read_code("images")
+        untouched.read_code("users")
+        assert silent.bundle == ""
     batch = db.begin()
-    batch.set_bundle("second")
+    batch.set_bundle("second", {"images": b"new"})
     (commit,) = batch.commit().commits
-    assert asked.reads.build().meets(commit.keys)
+    assert changed.reads.build().meets(commit.keys)
+    assert not untouched.reads.build().meets(commit.keys)
     assert silent.reads.build() == ReadSet({})
 
 

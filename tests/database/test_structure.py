@@ -165,7 +165,7 @@ def test_bundle_and_schema_are_one_commit(db: Database, opened: Open) -> None:
     reader = opened(reader=True)
     batch = db.begin()
     batch.apply_schema([MESSAGES])
-    batch.set_bundle("new code")
+    batch.set_bundle("new code", {})
     with reader.snapshot() as snapshot:
         assert snapshot.bundle == ""
         assert "by_channel" not in snapshot.catalog.table("messages").indexes  # type: ignore[union-attr]
@@ -180,7 +180,7 @@ def test_an_abandoned_push_changes_nothing(db: Database) -> None:
     before = db.catalog
     batch = db.begin()
     batch.apply_schema([MESSAGES])
-    batch.set_bundle("broken")
+    batch.set_bundle("broken", {})
     batch.abandon()
     assert db.catalog is before
     assert db.head.bundle == ""
@@ -191,7 +191,7 @@ def test_an_abandoned_push_changes_nothing(db: Database) -> None:
 def test_the_same_bundle_again_is_no_commit(db: Database) -> None:
     for expected in (1, 0):
         batch = db.begin()
-        batch.set_bundle("code")
+        batch.set_bundle("code", {})
         assert len(batch.commit().commits) == expected
 
 

@@ -4,9 +4,11 @@ from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from reactor import Int64
-from reactor.errors import InvalidQuery
+from reactor import UNSET, Id, Int64, SearchIndex, Table
+from reactor.definitions.schema import Schema
+from reactor.errors import DefinitionError, InvalidQuery
 from reactor.values.order import UNDEFINED
 from tests.definitions.example import ID, MS, NOW, Image, Mixed, Timestamped, User
 
@@ -95,6 +97,57 @@ def test_an_unknown_filter_says_which_was_meant_and_a_wrong_one_what_fits() -> N
         Image.search_prompt("x", is_pub=True)
     with pytest.raises(InvalidQuery, match=r"v\.boolean"):
         Image.search_prompt("x", is_public=1)
+
+
+def test_a_filter_that_is_unset_is_left_out() -> None:
+    assert Image.search_prompt("x", is_public=UNSET, user_id=ID) == Image.search_prompt("x", user_id=ID)
+    with pytest.raises(InvalidQuery, match="no filter `is_pub`"):
+        Image.search_prompt("x", is_pub=UNSET)
+
+
+def test_a_search_looks_for_a_text() -> None:
+    with pytest.raises(InvalidQuery, match=r"Image\.search_prompt looks for a text, not None"):
+        Image.search_prompt(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("declare", "complaint"),
+    [
+        (lambda: {"search": SearchIndex("number")}, r"Bad\.search: `number` is no text but v\.float64\(\)"),
+        (lambda: {"search": SearchIndex("tags")}, r"Bad\.search: `tags` is no text"),
+        (lambda: {"search": SearchIndex("owner")}, r"Bad\.search: `owner` is no text but v\.id\(\"users\"\)"),
+        (lambda: {"search": SearchIndex("inner.number")}, r"Bad\.search: `inner\.number` is no text"),
+        (lambda: {"search": SearchIndex("txet")}, r"no field `txet`\. Did you mean `text`\?"),
+        (lambda: {"search": SearchIndex("text", filters=("tag",))}, r"no field `tag`\. Did you mean `tags`\?"),
+        (lambda: {"search": SearchIndex("text", filters=tuple(f"f{n}" for n in range(17)))}, "has 17 filters"),
+        (lambda: {f"search_{n}": SearchIndex("text") for n in range(5)}, "Bad has 5 search indexes"),
+        (lambda: {"search": SearchIndex("text", filters="text")}, "a tuple of field names"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_a_search_index_is_refused_by_name(declare: Any, complaint: str) -> None:
+    """Reference §4.12: one string field, at most 16 filter fields, at most 4 indexes a table."""
+    namespace: dict[str, Any] = {
+        "__annotations__": {
+            "text": str,
+            "note": str | None,
+            "number": float,
+            "tags": list[str],
+            "owner": Id[User],
+            "inner": Inner,
+        },
+        "note": None,
+        "__module__": __name__,
+    }
+    table: Any = type(Table)
+    with pytest.raises(DefinitionError, match=complaint):
+        Schema([table("Bad", (Table,), namespace | declare(), name="bad")])
+    fine = {"a": SearchIndex("text"), "b": SearchIndex("note"), "c": SearchIndex("inner.text", filters=("owner",))}
+    Schema([table("Good", (Table,), namespace | fine, name="good"), User])
+
+
+class Inner(BaseModel):
+    text: str
+    number: int
 
 
 def test_a_mixin_is_no_table() -> None:

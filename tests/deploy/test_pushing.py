@@ -389,3 +389,34 @@ def test_a_migration_that_was_begun_online_has_to_end_before_a_schema_that_needs
             assert {each["text"].count("!") for each in deployment.documents()} == {2}
 
     asyncio.run(play())
+
+
+def test_a_migrated_table_is_searched_as_before(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path) as deployment:
+            searched = TEXT.replace(
+                'Index("text")', 'Index("text")\n    search_text = SearchIndex("text", filters=("number",))'
+            )
+            code = (
+                NOTES
+                + """
+
+@query
+def found(ctx: QueryCtx) -> list[str]:
+    return [note.text for note in ctx.db.query(Note.search_text("n00007", number="7")).take(5)]
+"""
+            )
+            await deployment.push(
+                schema=searched.replace("import Index,", "import Index, SearchIndex,"),
+                notes=code,
+                migrations=MIGRATION.format(body='document["number"] = str(document["number"])'),
+            )
+            assert await deployment.query("notes:found") == ["n00007"]
+            plain = searched.replace("import Index,", "import Index, SearchIndex,").replace(
+                '    search_text = SearchIndex("text", filters=("number",))\n', ""
+            )
+            await deployment.push(schema=plain, notes=NOTES)
+            await deployment.push(schema=searched.replace("import Index,", "import Index, SearchIndex,"), notes=code)
+            assert await deployment.query("notes:found") == ["n00007"]
+
+    asyncio.run(play())

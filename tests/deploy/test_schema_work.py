@@ -58,7 +58,11 @@ def state(table: type[Table] | None = Before, **more: Any) -> dict[str, Any]:
     definition = (table or Before).__definition__
     shape = KnownShape(definition.stored, definition.constraints, definition.defaults).filled()
     known = shape.to_bytes().decode() if table is not None else None
-    users = {"shape": known, "empty": False, "indexes": {n: list(f) for n, f in definition.indexes.items()}}
+    users = {
+        "shape": known,
+        "empty": False,
+        "indexes": {n: [list(f), "ordered", [], 0] for n, f in definition.indexes.items()},
+    }
     return {"tables": {"users": {**users, **more}}, "done": [], "begun": []}
 
 

@@ -258,7 +258,7 @@ def test_a_public_caller_cannot_reach_internal_and_system_functions(running: Tes
 
 def test_code_of_another_bundle_is_not_run(running: TestBackend) -> None:
     batch = running._database.begin()
-    batch.set_bundle("another")
+    batch.set_bundle("another", {})
     batch.commit()
     with pytest.raises(StaleCode):
         running.query("m:texts")
@@ -267,7 +267,7 @@ def test_code_of_another_bundle_is_not_run(running: TestBackend) -> None:
 def test_every_query_is_met_by_a_push(running: TestBackend) -> None:
     reads = [ReadSet.from_wire(running.outcome("query", path).reads) for path in ("m:texts", "m:gone", "m:wrong")]
     batch = running._database.begin()
-    batch.set_bundle("another")
+    batch.set_bundle("another", {})
     (commit,) = batch.commit().commits
     assert all(each.meets(commit.keys) for each in reads)
 

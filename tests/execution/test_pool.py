@@ -395,6 +395,34 @@ async def test_when_the_nursery_dies_everything_is_made_anew(tmp_path: Path) -> 
         assert value_of(await pool.act("notes:add_two", text="b")) == len(kept) + 3
 
 
+@pytest.mark.parametrize("save", ["broken", "gone", "other"])
+async def test_a_nursery_that_dies_comes_back_with_the_code_it_had(tmp_path: Path, save: str) -> None:
+    async with running_pool(tmp_path) as pool:
+        await pool.mutate("notes:add", text="before")
+        match save:
+            case "broken":
+                pool.write("functions/notes.py", "def add(:")
+                pool.write("pyproject.toml", "[tool")
+            case "gone":
+                (pool.root / "functions" / "notes.py").unlink()
+            case _:
+                pool.write("functions/notes.py", "")
+        for _ in range(2):  # what came back is as good as the first
+            os.kill(pool.pool._nursery._process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+            while (await pool.mutate("notes:add", text="after")).failure is not None:
+                pass  # it ran in the moment of death
+        assert (await pool.texts())[-1] == "after"
+        assert value_of(await pool.act("notes:add_two", text="b")) >= 5
+        assert pool.pool._nursery is not pool.nursery
+        pool.write("functions/notes.py", "")
+        pool.write("pyproject.toml", "")
+        await pool.pool.switch(await pool.pool.load(pool.root))
+        failure = (await pool.mutate("notes:add", text="after")).failure
+        assert failure is not None
+        assert failure.code == "FunctionNotFound"
+        await until(lambda: not list(pool.runtime.glob("code-*")))
+
+
 async def test_a_runner_holds_no_socket_of_another(tmp_path: Path) -> None:
     async with running_pool(tmp_path) as pool:
         await pool.act("notes:process")

@@ -126,6 +126,33 @@ def test_6_a_private_image_shows_up_in_an_open_subscription_when_it_is_shown(cli
     assert seen.wait_until_failed().data == "Unauthorized"
 
 
+def test_7_a_search_by_prompt_finds_ones_own_images_live_in_any_script_and_while_one_types(
+    clients: Clients, site: Site
+) -> None:
+    site.sign_up("seven")
+    site.sign_up("neighbour")
+    mine, other = site.browser(clients, "seven"), site.browser(clients, "neighbour")
+    cats = mine.subscribe("images:searchImages", {"text": "黒い猫"})
+    typing = mine.subscribe("images:searchImages", {"text": "sunset la"})
+    public = mine.subscribe("images:searchImages", {"text": "sunset", "isPublic": True})
+    theirs = other.subscribe("images:searchImages", {"text": "sunset"})
+    for each in (cats, typing, public, theirs):
+        assert each.next() == []
+    mine.mutation("generations:createGenerationJob", {**ORDER, "prompt": "夜の黒い猫の写真"})
+    mine.mutation("generations:createGenerationJob", {**ORDER, "prompt": "a large sunset"})
+    other.mutation("generations:createGenerationJob", {**ORDER, "prompt": "their sunset"})
+    assert cats.wait_until(lambda found: len(found) == 1)[0]["prompt"] == "夜の黒い猫の写真"
+    (image,) = typing.wait_until(lambda found: len(found) == 1)
+    assert image["prompt"] == "a large sunset"
+    assert [each["prompt"] for each in theirs.wait_until(bool)] == ["their sunset"]
+    mine.mutation("images:updateImage", {"imageId": image["_id"], "isPublic": True})
+    assert [each["_id"] for each in public.wait_until(bool)] == [image["_id"]]
+    mine.mutation("images:deleteImage", {"imageId": image["_id"]})
+    assert typing.wait_until(lambda found: found == []) == []
+    assert public.wait_until(lambda found: found == []) == []
+    assert [each["prompt"] for each in other.query("images:searchImages", {"text": "sunset"})] == ["their sunset"]
+
+
 def test_11_one_key_at_200_requests_a_second_has_no_conflicts(clients: Clients, site: Site) -> None:
     """The answers of every kind: test_routes.py."""
     site.sign_up("eleven", "pro")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reactor.errors import AppError, IndexNotReady
+from reactor.errors import AppError
 from tests.pixorly.application import Browser, Pixorly
 
 
@@ -121,6 +121,23 @@ def test_who_can_see_an_image_can_view_and_download_it(pixorly: Pixorly) -> None
     assert (seen["views"], seen["downloads"]) == (3, 1)
 
 
-def test_search_says_that_it_is_not_ready(pixorly: Pixorly) -> None:
-    with pytest.raises(IndexNotReady):
-        pixorly.sign_up("ada").query("images:searchImages", text="fox")
+def test_a_search_finds_ones_own_images_whether_public_or_not(pixorly: Pixorly) -> None:
+    ada, bea = pixorly.sign_up("ada", credits=100), pixorly.sign_up("bea")
+    prompts = ["a red fox", "a fox in snow", "黒い猫の写真"]
+    fox, snow, cat = (ada.make_image(prompt=prompt) for prompt in prompts)
+    bea.make_image(prompt="a fox of bea")
+    ada.mutation("images:updateImage", imageId=snow, isPublic=True)
+
+    def found(text: str, **args: Any) -> set[str]:
+        return {image["_id"] for image in ada.query("images:searchImages", text=text, **args)}
+
+    assert found("fox") == found("fo") == {fox, snow}
+    assert found("fox", isPublic=True) == {snow}
+    assert found("fox", isPublic=False) == {fox}
+    assert found("猫の写真") == found("猫") == {cat}
+    assert found("bea") == found("") == set()
+    assert len(found("fox", limit=1)) == 1
+    ada.mutation("images:deleteImage", imageId=fox)
+    assert found("fox") == {snow}
+    with pytest.raises(AppError):
+        pixorly.browser(None).query("images:searchImages", text="fox")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from pathlib import Path
 
 from reactor.application import Application
+from tests.support import Project, eventually, serving
 
 SCHEMA = """
 from reactor import Table
@@ -44,6 +47,14 @@ async def test_after_a_clean_stop_everything_is_in_the_one_file(tmp_path: Path) 
         assert connection.execute("SELECT count(*) FROM notes").fetchone() == (20,)
     finally:
         connection.close()
+
+
+def test_a_hangup_is_a_clean_stop_unless_it_is_ignored(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", schema=SCHEMA, functions={"notes": FUNCTIONS})
+    with serving(project) as server:
+        os.kill(server.pid, signal.SIGHUP)
+        assert eventually(lambda: not (project.data / "runtime").exists(), 10.0)
+        assert server.runners_end(within=5.0)
 
 
 async def test_what_a_killed_server_left_is_cleared_by_the_next(tmp_path: Path) -> None:

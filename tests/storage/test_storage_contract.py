@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from reactor.errors import StaleWriter, StorageError, StorageLocked
+from reactor.footprint.fact import filter_value, pack_fact
 from reactor.footprint.key_range import EVERYTHING, KeyRange
 from reactor.storage.sqlite import SqliteStorage
-from reactor.storage.storage import BatchFailed, IndexRow, LogRow, RequestRow, Storage, TableRow
+from reactor.storage.storage import BatchFailed, FactRow, IndexRow, LogRow, RequestRow, Storage, TableRow
+from reactor.values.words import terms_of, words_of
 
 
 class SqliteEngine:
@@ -76,6 +78,86 @@ class Notes:
 @pytest.fixture
 def notes(writer: Storage) -> Notes:
     return Notes(writer)
+
+
+class TestTexts:
+    """An index of texts: what it is told is what it finds, in savepoints too (values/words.py, footprint/fact.py)."""
+
+    @pytest.fixture
+    def place(self, notes: Notes) -> str:
+        row = IndexRow(101, 20_000, "by_text", ("text",), "backfilling", "", "search", ("owner",))
+        return notes.storage.structure.create_index(row, notes.table).place
+
+    def found(self, notes: Notes, place: str, text: str, *filters: tuple[int, bytes], limit: int = 10) -> list[str]:
+        texts = notes.storage.texts
+        numbers = texts.matches(place, filters, terms_of(text), limit)
+        ids = {row.number: row.id for row in texts.rows(place, numbers)}
+        return [ids[number] for number in numbers]
+
+    def test_documents_with_all_terms_come_newest_first(self, notes: Notes, place: str) -> None:
+        texts = notes.storage.texts
+        for n, text in enumerate(["red fox", "red owl", "fox and red", "foxes"]):
+            texts.change(place, f"d{n}", 1000.0 + n, None, pack_fact([n % 2], words_of(text)))
+        assert self.found(notes, place, "red fox") == ["d2", "d0"]
+        assert self.found(notes, place, "fo") == ["d3", "d2", "d0"]
+        assert self.found(notes, place, "fo", limit=1) == ["d3"]
+        assert self.found(notes, place, "fo", (0, filter_value(0))) == ["d2", "d0"]
+        assert self.found(notes, place, "", (0, filter_value(1))) == ["d3", "d1"]
+        assert self.found(notes, place, "f0x or and", (0, filter_value(7))) == [], "a filter is no word of the text"
+        (row,) = texts.rows(place, texts.matches(place, [], terms_of("owl"), 1))
+        assert (row.id, row.creation_time, row.words) == ("d1", 1001.0, b" red owl ")
+
+    def test_a_savepoint_takes_changes_back_and_a_search_in_it_sees_them(self, notes: Notes, place: str) -> None:
+        texts = notes.storage.texts
+        red, blue = (pack_fact([None], words_of(text)) for text in ("red fox", "blue fox"))
+        texts.change(place, "d", 1.0, None, red)
+        notes.storage.savepoint(0)
+        texts.change(place, "d", 1.0, red, blue)
+        texts.change(place, "e", 2.0, None, red)
+        assert self.found(notes, place, "red ") == ["e"]
+        assert self.found(notes, place, "blue ") == ["d"]
+        notes.storage.savepoint(1)
+        texts.change(place, "d", 1.0, blue, None)
+        assert self.found(notes, place, "fox ") == ["e"]
+        notes.storage.rollback(1)
+        assert self.found(notes, place, "fox ") == ["e", "d"]
+        notes.storage.rollback(0)
+        assert self.found(notes, place, "fox ") == ["d"]
+        assert self.found(notes, place, "blue ") == []
+
+    def test_filling_leaves_alone_what_is_there_and_a_change_may_come_first(self, notes: Notes, place: str) -> None:
+        texts = notes.storage.texts
+        old, new = (pack_fact([None], words_of(text)) for text in ("old", "new"))
+        texts.change(place, "a", 1.0, old, new)  # not filled yet
+        texts.change(place, "b", 1.0, old, None)
+        texts.fill(place, [FactRow("a", 1.0, old), FactRow("c", 1.0, old)])
+        assert self.found(notes, place, "new ") == ["a"]
+        assert self.found(notes, place, "old ") == ["c"], "one creation time is enough for many"
+
+    def test_readers_see_committed_texts_only_and_a_dropped_index_is_gone(
+        self, notes: Notes, place: str, engine: SqliteEngine
+    ) -> None:
+        notes.storage.texts.change(place, "a", 1.0, None, pack_fact([None], words_of("fox")))
+        notes.commit()
+        reader = engine.reader()
+        reader.begin_read()
+        notes.head = notes.storage.begin_batch(0)
+        notes.storage.texts.change(place, "b", 2.0, None, pack_fact([None], words_of("fox")))
+        assert len(reader.texts.matches(place, [], terms_of("fox"), 9)) == 1
+        notes.commit()
+        assert len(reader.texts.matches(place, [], terms_of("fox"), 9)) == 1
+        reader.end_read()
+        reader.begin_read()
+        assert len(reader.texts.matches(place, [], terms_of("fox"), 9)) == 2
+        reader.close()
+        notes.head = notes.storage.begin_batch(0)
+        (index,) = [row for row in notes.storage.structure.indexes() if row.name == "by_text"]
+        assert (index.kind, index.fields, index.filters) == ("search", ("text",), ("owner",))
+        notes.storage.structure.drop_index(index)
+        notes.commit()
+        notes.head = notes.storage.begin_batch(0)
+        with pytest.raises(BatchFailed):
+            notes.storage.texts.matches(place, [], terms_of("fox"), 9)
 
 
 class TestDocuments:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reactor import Id, Index, SearchIndex, Table
+from reactor import Id, Index, SearchIndex, Table, VectorIndex
 
 
 class Timestamped(Table):
@@ -33,7 +33,9 @@ class Image(Timestamped, name="images"):
     user_id: Id[User]
     prompt: Annotated[str, Field(max_length=2000)]
     is_public: bool
+    embedding: list[float] | None = None
     theirs: Annotated[str, Field(alias="theirName")] = "w"
     by_user_created = Index("user_id", "created_at")
     by_public = Index("is_public", "created_at")
     search_prompt = SearchIndex("prompt", filters=("user_id", "is_public"))
+    by_embedding = VectorIndex("embedding", dimensions=1536, filters=("user_id", "is_public"))

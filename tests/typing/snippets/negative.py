@@ -54,6 +54,11 @@ def negative(ctx: MutationCtx, qctx: QueryCtx, actx: ActionCtx, uid: Id[User], i
     ctx.db.replace(uid, Image.model_construct())  # N26 replaced by another table's document
     y: Page[User] = jobs.gallery(ctx, PaginationOpts(num_items=1, cursor=None))  # N27
     uid2: Id[User] = iid  # N28
+    ctx.db.query(Image.by_embedding.nearest("text"))  # N56 no vector
+    ctx.db.query(Image.by_embedding.nearest([1.0])).order("desc")  # N57 the nearest come first
+    ctx.db.query(Image.by_embedding)  # N58 nearest to what?
+    ctx.vector_search(Image.by_embedding.nearest([1.0]))  # N59 for actions
+    Image.by_embedding.close_to([1.0])  # N60
     print(x, y, uid2)
 
 
@@ -63,6 +68,14 @@ def writes(ctx: MutationCtx) -> None: ...  # N29 a query that asks for a Mutatio
 
 def awaiting(ctx: QueryCtx) -> None:
     ctx.run_query(awaits) + 1  # N30 an async query gives nobody an int
+
+
+def filing(ctx: QueryCtx, write: MutationCtx, sync: SyncActionCtx, user_id: Id[User]) -> None:
+    ctx.storage.store(b"x")  # N61 a query stores nothing
+    ctx.storage.get_url(user_id)  # N62 the id of something else
+    write.storage.store("text")  # N63 a text is no bytes
+    with open("text") as text:
+        sync.storage.store(text)  # N64 nor is a text file
 
 
 @query

@@ -20,7 +20,11 @@ from reactor import (
     PaginationOpts,
     QueryCtx,
     ScheduledFunction,
+    Scored,
+    StoredFile,
     SyncActionCtx,
+    VectorMatch,
+    any_of,
 )
 
 
@@ -72,6 +76,40 @@ async def acting(ctx: ActionCtx, sync: SyncActionCtx, job_id: Id[Job]) -> None:
     assert_type(await job_actions.start_and_wait(ctx, 3), float)
     assert_type(sync.run_action(job_actions.start_and_wait, width=3), float)
     assert_type(job_actions.blocking(sync, job_id), str | None)
+
+
+async def filing(ctx: MutationCtx, act: ActionCtx, sync: SyncActionCtx, file: Id[StoredFile]) -> None:
+    assert_type(ctx.storage.get_url(file), str | None)
+    assert_type(ctx.storage.generate_upload_url(), str)
+    assert_type(ctx.storage.store(b"x", content_type="text/plain", sha256="…"), Id[StoredFile])
+    assert_type(ctx.storage.get(file), bytes | None)
+    assert_type(ctx.db.get(file), StoredFile | None)
+    assert_type(ctx.db.query(StoredFile).collect(), list[StoredFile])
+    assert_type(await act.storage.store(memoryview(b"x")), Id[StoredFile])
+    assert_type(await act.storage.get(file), bytes | None)
+    await act.storage.delete(file)
+    ctx.storage.delete(file)
+    sync.storage.delete(file)
+
+
+def filing_from_disk(ctx: SyncActionCtx) -> None:
+    with open("picture.png", "rb") as picture:
+        assert_type(ctx.storage.store(picture), Id[StoredFile])
+
+
+def near(ctx: MutationCtx, vector: list[float], user_id: Id[User]) -> None:
+    mine_or_shown = Image.by_embedding.nearest(vector, user_id=user_id).or_(is_public=True)
+    assert_type(ctx.db.query(Image.by_embedding.nearest(vector)).take(10), list[Image])
+    assert_type(ctx.db.query(mine_or_shown).first(), Image | None)
+    assert_type(ctx.db.query(mine_or_shown).with_scores().take(5), list[Scored[Image]])
+    assert_type(ctx.db.query(mine_or_shown).with_scores().take(5)[0].document.prompt, str)
+
+
+async def searching(ctx: ActionCtx, sync: SyncActionCtx, vector: list[float]) -> Id[Image]:
+    found = await ctx.vector_search(Image.by_embedding.nearest(vector, user_id=any_of("u1", "u2")), limit=5)
+    assert_type(found, list[VectorMatch[Image]])
+    assert_type(sync.vector_search(Image.by_embedding.nearest(vector))[0].score, float)
+    return found[0].id
 
 
 def mine(ctx: QueryCtx) -> IndexRange[Image]:

@@ -71,6 +71,8 @@ class Limits:
     socket_queries: int = 1000  # watched by one socket: one Transition moves all of them; past it, a FatalError
     socket_mutations: int = 1000  # per socket → close 1013 TooManyConcurrentMutations
     socket_actions: int = 1000  # per socket → TooManyInflightActionsForSingleClient
+    slow_mutation_share: float = 0.1  # of the writer's time for a mutation that takes long, while others are called too
+    slow_mutation_burst: float = 2.0  # seconds of it at once; a user has half of both
     writer_queue: int = 20_000  # calls → Overloaded ExpiredInQueue
     reader_queue: int = 50_000  # calls → Overloaded TooManyConcurrentRequests
     action_runners: int = 64  # forks busy at once, then actions wait; as many more at each depth of ctx.run_action

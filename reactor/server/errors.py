@@ -47,6 +47,7 @@ _CLOSE_CODES = {
     # come back later
     "SlowReader": 1013,
     "StorageUnavailable": 1013,
+    "TooMuchWriterTime": 1013,
     "TooManyConcurrentMutations": 1013,
     "TooManyInflightActionsForSingleClient": 1013,
     "TooManyConcurrentRequests": 1013,

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from reactor.cli import client_types, deploy, doctor, documents, environment, init_project, logs, run
+from reactor.cli import client_types, deploy, doctor, documents, environment, init_project, logs, migrate, run
 from reactor.cli.code import Code, code_to_serve
 from reactor.cli.host import Host, HostOptions
 from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
@@ -191,6 +191,7 @@ app.command(rich_help_panel=SERVE, epilog=deploy.EXAMPLES)(deploy.deploy)
 app.command(rich_help_panel=USE, epilog=run.EXAMPLES)(run.run)
 app.command(rich_help_panel=USE, epilog=documents.EXAMPLES, name="data")(documents.show_data)
 app.command(rich_help_panel=USE, epilog=logs.EXAMPLES)(logs.logs)
+app.command(rich_help_panel=USE, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.add_typer(environment.commands, name="env", rich_help_panel=USE)
 app.command(rich_help_panel=CHECK, epilog=client_types.CODEGEN_EXAMPLES, name="codegen")(client_types.write_types)
 app.command(rich_help_panel=CHECK, epilog=client_types.SPEC_EXAMPLES)(client_types.function_spec)

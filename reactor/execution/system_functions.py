@@ -20,6 +20,7 @@ from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
 from reactor.database.vector_search import VectorSearch
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
+from reactor.execution import migration_rows, progress_rows, structure_functions
 from reactor.execution.cron_rows import CRONS, start_crons
 from reactor.execution.file_rows import (
     blobs_in,
@@ -277,6 +278,9 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/crons:next": SystemQuery(_next_cron),
     "_system/crons:start": SystemMutation(_start_crons),
     "_system/head:advance": SystemMutation(_advance),
+    progress_rows.REPORT: SystemMutation(progress_rows.report),
+    progress_rows.PROGRESS: SystemQuery(progress_rows.progress),
+    migration_rows.LIST: SystemQuery(migration_rows.listed),
     "_system/vectors:nearest": SystemQuery(_nearest),
     VARIABLES: SystemQuery(_variables),
     UPDATE_VARIABLES: SystemMutation(_update_variables),
@@ -318,6 +322,9 @@ class SystemCaller:
 
     def run_mutation(self, batch: Batch, call: Call) -> Outcome:
         """Run one as a savepoint of the batch."""
+        structural = structure_functions.FUNCTIONS.get(call.path)
+        if structural is not None:
+            return Outcome(call=call.id, value=encode(structural(batch, _arguments(call))))
         transaction = batch.transaction(call.path)
         try:
             function = self._find(call, SystemMutation)

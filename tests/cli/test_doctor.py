@@ -78,7 +78,7 @@ def test_a_broken_project_ends_with_one_and_says_what_to_type(project: Project) 
     assert said.exit_code == 1
     assert "\x1b" not in said.stdout
     assert f"→ chmod 600 {data}/admin_key" in said.stdout
-    assert 'Documents in table "notes" do not match the new schema' in said.stdout
+    assert '1 document in table "notes" does not match the new schema' in said.stdout
     assert "→ make the field optional" in said.stdout
 
 

@@ -39,6 +39,7 @@ from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
 from reactor.storage.lock import FileLock
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
+from reactor.transfer.transfers import Surroundings, Transfers
 from reactor.values.value import Value, decode, encode
 
 DATABASE = "reactor.db"
@@ -104,6 +105,7 @@ class Application:
         self._authenticator = Authenticator(HttpFetcher(reach, limits), self._clock, limits)
         self._bucket = bucket  # where files are kept; None: in the data folder
         self._keeper: FileKeeper | None = None  # set by start
+        self._transfers: Transfers | None = None  # set by start
         self._admin_key: AdminKey | None = None
         self._deploying = asyncio.Lock()
 
@@ -147,6 +149,8 @@ class Application:
         self._bundle = nursery.bundle
         self._engine.opened(max(hello.head, self._engine.head))
         self._publish(Manifest.from_bytes(nursery.manifest))
+        self._transfers = Transfers(self._engine, pool, self._keeper, self._clock, self._surroundings())
+        await self._transfers.start()
         self._scheduler.start()
         self._keeper.start()
 
@@ -172,6 +176,8 @@ class Application:
     async def stop(self) -> None:
         """Finish what is running, as far as it ends soon, and let the data folder go."""
         await self._scheduler.stop()
+        if self._transfers is not None:
+            await self._transfers.stop()
         if self._keeper is not None:
             await self._keeper.stop()
         await self._authenticator.close()
@@ -315,6 +321,25 @@ class Application:
     async def read_file(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Its bytes. Raises NotFound, Overloaded."""
         return await self.keeper.read(key, start, end)
+
+    # ── all the data ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def transfers(self) -> Transfers:
+        """Exports, backups and imports, while started."""
+        assert self._transfers is not None, "start() comes first"
+        return self._transfers
+
+    def _surroundings(self) -> Surroundings:
+        built_in = {"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site}
+        return Surroundings(
+            self.data.absolute(),
+            (self.data / DATABASE).absolute(),
+            self._runtime.absolute(),
+            self._bucket,
+            built_in,
+            lambda: self.root,
+        )
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
 

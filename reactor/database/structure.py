@@ -165,6 +165,11 @@ def all_documents(storage: Storage, table: TableInfo, chunk: int = FILL_CHUNK) -
         after = rows[-1].id
 
 
+def has_documents(storage: Storage, table: TableInfo) -> bool:
+    """Whether a table holds anything."""
+    return bool(_documents(storage, table, None, 1))
+
+
 def _documents(storage: Storage, table: TableInfo, after: str | None, limit: int) -> list[ScanRow]:
     rest = EVERYTHING if after is None else KeyRange(after.encode() + b"\0", None)
     return storage.documents.scan(table.place, table.place, rest, limit, descending=False)

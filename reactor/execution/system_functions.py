@@ -20,6 +20,7 @@ from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
 from reactor.database.vector_search import VectorSearch
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
+from reactor.execution import transfer_rows
 from reactor.execution.cron_rows import CRONS, start_crons
 from reactor.execution.file_rows import (
     blobs_in,
@@ -277,6 +278,14 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/crons:start": SystemMutation(_start_crons),
     "_system/head:advance": SystemMutation(_advance),
     "_system/vectors:nearest": SystemQuery(_nearest),
+    transfer_rows.BEGIN: SystemMutation(transfer_rows.begin),
+    transfer_rows.TELL: SystemMutation(transfer_rows.tell),
+    transfer_rows.SWEEP: SystemMutation(transfer_rows.sweep),
+    transfer_rows.FIND: SystemQuery(transfer_rows.find),
+    "_system/cli/exports:getLatest": SystemQuery(transfer_rows.latest_export),
+    "_system/cli/queryImport": SystemQuery(transfer_rows.find),
+    "_system/cli/queryImport:default": SystemQuery(transfer_rows.find),
+    "_system/cli/queryImport:list": SystemQuery(transfer_rows.list_imports),
     VARIABLES: SystemQuery(_variables),
     UPDATE_VARIABLES: SystemMutation(_update_variables),
     "_system/cli/queryEnvironmentVariables": SystemQuery(_list_variables),

@@ -93,6 +93,10 @@ class SqliteDocuments:
             bounds = (start,) if end is None else (start, end)
         return [_tuple(ScanRow, row) for row in self._rows(sql, (*bounds, limit))]
 
+    def measure(self, table: str) -> tuple[int, int]:
+        count, size = self._rows(f'SELECT COUNT(*), TOTAL(LENGTH(CAST(doc AS BLOB))) FROM "{table}"')[0]
+        return count, int(size)
+
     def insert(self, table: str, id: str, creation_time: float, data: bytes, keys: Iterable[tuple[str, bytes]]) -> None:
         try:
             self._run(self._of_table(table).insert, (id, creation_time, data.decode()))
@@ -131,6 +135,12 @@ class SqliteDocuments:
 
     def fill(self, index: str, rows: Iterable[tuple[bytes, str]]) -> None:
         self._connection.run_many(self._of_index(index).fill, rows)
+
+    def clear(self, place: str) -> None:
+        self._connection.run(f'DELETE FROM "{place}"')
+
+    def load(self, table: str, rows: Iterable[tuple[str, float, str]]) -> None:
+        self._connection.run_many(self._of_table(table).insert, rows)
 
     def _of_table(self, table: str) -> _TableSql:
         sql = self._table_sql.get(table)

@@ -107,6 +107,10 @@ class Documents(Protocol):
         """At most `limit` documents in key order. `index` is the table's own place for `by_id`."""
         ...
 
+    def measure(self, table: str) -> tuple[int, int]:
+        """How many documents the table holds, and their bytes. It looks at every one."""
+        ...
+
     def insert(self, table: str, id: str, creation_time: float, data: bytes, keys: Iterable[tuple[str, bytes]]) -> None:
         """Add a document whose id is not there, and a row in each index (place, key)."""
         ...
@@ -128,6 +132,14 @@ class Documents(Protocol):
 
     def fill(self, index: str, rows: Iterable[tuple[bytes, str]]) -> None:
         """Add rows (key, id) to an index being filled; those already there are left alone."""
+        ...
+
+    def clear(self, place: str) -> None:
+        """Take all rows out of a table, or out of an ordered index: the caller sees to the others that go with it."""
+        ...
+
+    def load(self, table: str, rows: Iterable[tuple[str, float, str]]) -> None:
+        """Add documents (id, creation time, encoded JSON) without index rows, which the caller adds."""
         ...
 
 
@@ -222,6 +234,10 @@ class Structure(Protocol):
         ...
 
     def drop_index(self, index: IndexRow) -> None: ...
+
+    def renumber(self, numbers: Mapping[int, int]) -> None:
+        """Give tables other numbers: old → new, all at once. Their places stay what they are."""
+        ...
 
 
 class Log(Protocol):

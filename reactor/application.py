@@ -149,7 +149,7 @@ class Application:
         self._bundle = nursery.bundle
         self._engine.opened(max(hello.head, self._engine.head))
         self._publish(Manifest.from_bytes(nursery.manifest))
-        self._transfers = Transfers(self._engine, pool, self._keeper, self._clock, self._surroundings())
+        self._transfers = Transfers(self._engine, pool, self._keeper.hold, self._clock, self._surroundings())
         await self._transfers.start()
         self._scheduler.start()
         self._keeper.start()

@@ -28,7 +28,6 @@ from reactor.execution.pool import RunnerPool
 from reactor.execution.transfer_rows import BEGIN, FIND, SWEEP, TELL
 from reactor.files.bucket import BucketSettings
 from reactor.files.folder import FOLDER, BlobFolder
-from reactor.keeper.keeper import FileKeeper
 from reactor.transfer.change_table import change_table
 from reactor.transfer.child import run_child
 from reactor.transfer.export import ExportOptions
@@ -41,6 +40,7 @@ from reactor.values.value import Value, decode, encode
 EXPORT_MAIN = "reactor.transfer.export_main"
 BACKUP_MAIN = "reactor.transfer.backup_main"
 STAGE_MAIN = "reactor.transfer.stage_main"
+Hold = Callable[[], contextlib.AbstractAsyncContextManager[object]]
 _KEPT = 4  # exports that can be fetched at once
 
 _log = logging.getLogger("reactor.transfer")
@@ -70,12 +70,11 @@ class Product:
 class Transfers:
     """`start` once the engine runs, `stop` before it ends."""
 
-    def __init__(
-        self, engine: Engine, pool: RunnerPool, keeper: FileKeeper, clock: Clock, surroundings: Surroundings
-    ) -> None:
+    def __init__(self, engine: Engine, pool: RunnerPool, hold: Hold, clock: Clock, surroundings: Surroundings) -> None:
+        """`hold` keeps the bytes of files where they are while they are copied."""
         self._engine = engine
         self._pool = pool
-        self._keeper = keeper
+        self._hold = hold
         self._clock = clock
         self._around = surroundings
         self._folder = surroundings.runtime / "transfers"
@@ -143,7 +142,7 @@ class Transfers:
             return
         ready.set_result(own_id)
         async with self._reporting(own_id, "in_progress") as reporter:
-            hold = self._keeper.hold() if holding else contextlib.nullcontext()
+            hold = self._hold() if holding else contextlib.nullcontext()
             async with hold:
                 done = await run_child(module, order, reporter.news)
             ts, now = int(done["ts"]), self._clock.monotonic()

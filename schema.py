@@ -195,6 +195,7 @@ class LooseObject(Table, name="looseObjects"):
     s3_bucket: str
     sweep_at: datetime
     is_doomed: bool = False
+    deletion_id: Id["AccountDeletion"] | None = None
 
     by_key = Index("s3_key")
     by_sweep = Index("s3_bucket", "sweep_at")
@@ -212,6 +213,47 @@ class CreditChange(Table, name="creditChanges"):
     created_at: datetime
 
     by_user = Index("user_id")
+    by_user_reason = Index("user_id", "reason")
+
+
+class UserTotals(Table, name="userTotals"):
+    """How much a user has, counted in the mutations that change it, so that nobody has to count rows."""
+
+    user_id: Id[User]
+    images: int = 0
+    images_by_day: dict[str, int]  # of the last days, by the day (UTC) they were made
+    generations: int = 0
+    successful_generations: int = 0
+    failed_generations: int = 0
+    updated_at: datetime
+
+    by_user = Index("user_id")
+
+
+class Collaboration(Table, name="collaborations"):
+    """A user who may add to another's collection: what `collaborator_ids` says, the other way round."""
+
+    user_id: Id[User]
+    collection_id: Id[Collection]
+    created_at: datetime
+
+    by_user = Index("user_id")
+    by_collection = Index("collection_id", "user_id")
+
+
+class AccountDeletion(Table, name="accountDeletions"):
+    """A deleted user whose things are on their way out. The row goes last."""
+
+    user_id: Id[User]
+    clerk_id: str
+    images_total: int
+    images_deleted: int = 0
+    documents_deleted: int = 0
+    objects_left: int = 0
+    rows_are_gone: bool = False
+    created_at: datetime
+
+    by_clerk_id = Index("clerk_id")
 
 
 class RateCounter(Table, name="rateCounters"):
@@ -237,6 +279,33 @@ class ClerkEvent(Table, name="clerkEvents"):
     by_svix_id = Index("svix_id")
     by_clerk_id = Index("clerk_id", "type")
     by_type = Index("type", "created_at")
+
+
+class StripeCustomer(Table, name="stripeCustomers"):
+    """Whom a customer of Stripe's is."""
+
+    user_id: Id[User]
+    customer_id: str
+    created_at: datetime
+
+    by_user = Index("user_id")
+    by_customer = Index("customer_id")
+
+
+class StripeEvent(Table, name="stripeEvents"):
+    """An event from Stripe that was dealt with: another with the same id changes nothing. `at` is Stripe's time of it."""
+
+    event_id: str
+    type: str
+    customer_id: str
+    object_id: str
+    at: datetime
+    created_at: datetime
+
+    by_event_id = Index("event_id")
+    by_customer = Index("customer_id")
+    by_object = Index("object_id", "at")
+    by_created = Index("created_at")
 
 
 class Webhook(Timestamped, name="webhooks"):

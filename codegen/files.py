@@ -13,12 +13,17 @@ def write(directory: Path, files: Mapping[str, str]) -> list[str]:
     A file is replaced in one step, so a bundler that watches never reads half of one. Other files are left alone.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    changed = [name for name in sorted(files) if _text_of(directory / name) != files[name]]
+    changed = stale(directory, files)
     for name in changed:
         unfinished = directory / f".{name}.{os.getpid()}.part"
         unfinished.write_text(files[name], encoding="utf-8", newline="\n")
         unfinished.replace(directory / name)
     return changed
+
+
+def stale(directory: Path, files: Mapping[str, str]) -> list[str]:
+    """The names of those that `write` would change."""
+    return [name for name in sorted(files) if _text_of(directory / name) != files[name]]
 
 
 def _text_of(path: Path) -> str | None:

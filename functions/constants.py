@@ -108,6 +108,13 @@ MAX_WEBHOOKS = 10  # of one user
 
 MAX_API_KEYS = 20  # of one user
 
+MAX_COLLECTIONS = 200  # of one user
+MAX_COLLECTION_IMAGES = 500
+MAX_COLLECTION_NAME, MAX_COLLECTION_DESCRIPTION = 100, 1000  # characters
+MAX_COLLABORATORS = 20  # of one collection
+
+RECENT_DAYS = 30  # that the dashboard tells apart from all days
+
 
 def price_of(model: str, width: int, height: int, num_images: int) -> float:
     """The credits a job costs: an image above a megapixel costs as many times more, rounded up."""

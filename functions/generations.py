@@ -7,7 +7,7 @@ changes nothing, so no job is counted or refunded twice.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from functions import attempts, ledger, loose_objects, rate_limits, usage, users, webhooks
+from functions import attempts, ledger, loose_objects, rate_limits, totals, usage, users, webhooks
 from functions.constants import (
     DEFAULT_GUIDANCE,
     DEFAULT_HEIGHT,
@@ -100,6 +100,7 @@ def place(ctx: MutationCtx, user: User, order: Order) -> JobStarted:
             updated_at=ctx.now,
         )
     )
+    totals.jobs_changed(ctx, user.id, ordered=1)
     remaining = ledger.spend(ctx, user, price, job_id=job_id)
     attempts.schedule(ctx, job_id, attempt=0, delay=0)
     return JobStarted(job_id=job_id, credits_used=price, credits_remaining=remaining)
@@ -232,6 +233,7 @@ def create_image(
         raise AppError("The job is settled")
     users.change_storage(ctx, job.user_id, file_size_bytes)
     loose_objects.tie_up(ctx, s3_key)
+    totals.images_added(ctx, job.user_id, [ctx.now])
     return ctx.db.insert(
         Image(
             user_id=job.user_id,
@@ -297,6 +299,7 @@ def complete_generation(
         images_uploaded=len(images),
         storage_bytes=sum(image.file_size_bytes for image in images),
     )
+    totals.jobs_changed(ctx, job.user_id, successful=1)
     attempts.forget_run(ctx, job.id)
     tell(ctx, job, "generation.completed", images=[{"id": image.id, "url": image.cloud_front_url} for image in images])
 
@@ -332,15 +335,17 @@ def move(ctx: MutationCtx, job: GenerationJob, status: JobStatus) -> None:
 def fail(ctx: MutationCtx, job: GenerationJob, error: str, *, refund: bool) -> None:
     ctx.db.patch(job.id, status="failed", error=error, completed_at=ctx.now, updated_at=ctx.now)
     attempts.forget_run(ctx, job.id)
+    user = ctx.db.get(job.user_id)
+    if user is None:
+        return  # deleted, and what was theirs is on its way out
     for image in images_of(ctx, job):  # a failed job has no images: nobody gets a part of them and the credits too
         loose_objects.cut_loose(ctx, image)
         ctx.db.delete(image.id)
+        totals.image_removed(ctx, image)
         users.change_storage(ctx, job.user_id, -image.file_size_bytes)
-    user = ctx.db.get(job.user_id)
-    if user is None:
-        return
     if refund:
         ledger.move(ctx, user, job.credits_used, "refund", job_id=job.id)
+    totals.jobs_changed(ctx, user.id, failed=1)
     usage.count(ctx, user.id, generations_failed=1, credits_used=0 if refund else job.credits_used)
     tell(ctx, job, "generation.failed", error=error, refunded=refund)
 

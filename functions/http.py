@@ -1,11 +1,11 @@
-"""The deployment's own HTTP interface: Clerk's webhook, and the REST API for users' programs (Bearer API keys)."""
+"""The deployment's own HTTP interface: Clerk's and Stripe's webhooks, and the REST API for users' programs (Bearer API keys)."""
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from functions import api_keys, clerk, generations, images
+from functions import api_keys, clerk, generations, images, stripe, stripe_signature
 from functions.constants import (
     DEFAULT_GUIDANCE,
     DEFAULT_HEIGHT,
@@ -70,6 +70,53 @@ async def clerk_webhook(ctx: ActionCtx, request: Request) -> Response:
         return Response(status_code=204)  # of no interest; an error would only make Clerk send it again
     message = ClerkMessage.model_validate(content)
     await ctx.run_mutation(clerk.handle_event, svix_id=event.id, type=message.type, data=message.data)
+    return Response(status_code=204)
+
+
+# ── Stripe ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class AnyEvent(BaseModel):
+    """Whatever Stripe tells."""
+
+    type: str
+
+
+class StripeData(BaseModel):
+    """What the event is about: a checkout session or a subscription."""
+
+    object: dict[str, Any]
+
+
+class StripeMessage(BaseModel):
+    """An event of Stripe's that concerns us."""
+
+    id: str
+    type: stripe.EventType
+    created: float
+    data: StripeData
+
+
+@http.route("/stripe-webhook", methods=("POST",))
+async def stripe_webhook(ctx: ActionCtx, request: Request) -> Response:
+    """Subscriptions begin, change and end. Signed over the raw body, and each event counts once."""
+    secret = ctx.env.get("STRIPE_WEBHOOK_SECRET")
+    if not secret:
+        return Response("STRIPE_WEBHOOK_SECRET is not set", 500)
+    body = await request.body()
+    try:
+        stripe_signature.verify(secret, request.headers.get("stripe-signature", ""), body, ctx.now)
+    except WebhookError as error:
+        return Response(str(error), 400)
+    if AnyEvent.model_validate_json(body).type not in get_args(stripe.EventType):
+        return Response(status_code=204)  # of no interest; an error would only make Stripe send it again
+    event = StripeMessage.model_validate_json(body)
+    try:
+        await ctx.run_mutation(
+            stripe.handle_event, event_id=event.id, type=event.type, created=event.created, data=event.data.object
+        )
+    except AppError as error:
+        return Response(str(error.data), 409)  # not known yet: Stripe sends it again
     return Response(status_code=204)
 
 
@@ -148,7 +195,10 @@ async def list_images(ctx: ActionCtx, request: Request, user_id: Id[User]) -> Re
     """The caller's images, the newest first; `cursor` is the `nextCursor` of the page before."""
     wanted = _parsed(ImagesRequest, dict(request.query_params))
     opts = PaginationOpts(num_items=wanted.limit, cursor=wanted.cursor)
-    page = await ctx.run_query(images.page_of_user, user_id=user_id, pagination_opts=opts)
+    try:
+        page = await ctx.run_query(images.page_of_user, user_id=user_id, pagination_opts=opts)
+    except AppError:
+        raise Refused(400, "invalid_request", "The cursor is not one of this list: begin without one") from None
     cursor = None if page.is_done else page.continue_cursor
     return JSONResponse({"images": [_image_json(image) for image in page.page], "nextCursor": cursor})
 

@@ -1,6 +1,6 @@
 """Images as people see them: their own, the public gallery, and what they do with them."""
 
-from functions import loose_objects, usage
+from functions import collections, loose_objects, totals, usage
 from functions.object_store import ObjectStore
 from functions.users import change_storage, current_user, require_user
 from reactor import (
@@ -19,7 +19,7 @@ from reactor import (
     mutation,
     query,
 )
-from schema import Collection, Image, User
+from schema import Image, User
 
 MAX_TAGS, MAX_TAG = 20, 50  # how many, and how long
 
@@ -41,12 +41,7 @@ def gallery(ctx: QueryCtx, pagination_opts: PaginationOpts) -> Page[Image]:
 def search_images(ctx: QueryCtx, text: str, limit: int = 20, is_public: bool | Unset = UNSET) -> list[Image]:
     """The signed-in user's images whose prompt matches, the best first; all, or only those that are public or not."""
     user = require_user(ctx)
-    found = (
-        Image.search_prompt(text, user_id=user.id)
-        if is_public is UNSET
-        else Image.search_prompt(text, user_id=user.id, is_public=is_public)
-    )
-    return ctx.db.query(found).take(limit)
+    return ctx.db.query(Image.search_prompt(text, user_id=user.id, is_public=is_public)).take(limit)
 
 
 @mutation
@@ -65,21 +60,15 @@ def update_image(
 
 @mutation
 def delete_image(ctx: MutationCtx, image_id: Id[Image]) -> None:
-    """Delete an image, take it out of its owner's collections, and free its space."""
+    """Delete an image, take it out of all collections, and free its space."""
     _delete(ctx, _own_image(ctx, image_id))
 
 
 def _delete(ctx: MutationCtx, image: Image) -> None:
     ctx.db.delete(image.id)
     loose_objects.cut_loose(ctx, image)
-    for collection in ctx.db.query(Collection.by_user.eq(image.user_id)):
-        if image.id in collection.image_ids or image.id == collection.cover_image_id:
-            ctx.db.patch(
-                collection.id,
-                image_ids=[each for each in collection.image_ids if each != image.id],
-                cover_image_id=None if collection.cover_image_id == image.id else UNSET,
-                updated_at=ctx.now,
-            )
+    collections.take_out(ctx, image)
+    totals.image_removed(ctx, image)
     change_storage(ctx, image.user_id, -image.file_size_bytes)
     usage.count(ctx, image.user_id, images_deleted=1, storage_bytes=-image.file_size_bytes)
 

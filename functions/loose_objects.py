@@ -4,11 +4,13 @@ An object is announced in this table before it is written and taken out of it in
 an image that is deleted puts its object back. So at every moment an object has an image, or is found here.
 """
 
+from collections import Counter
 from datetime import timedelta
 
+from functions import deletions
 from functions.constants import UPLOAD_GRACE
 from reactor import AppError, Id, MutationCtx, internal_mutation
-from schema import Image, LooseObject
+from schema import AccountDeletion, Image, LooseObject
 
 CLAIM_TIME = timedelta(minutes=10)  # after which a sweep that did not come back is done again
 
@@ -26,9 +28,17 @@ def tie_up(ctx: MutationCtx, key: str) -> None:
     ctx.db.delete(loose.id)
 
 
-def cut_loose(ctx: MutationCtx, image: Image) -> None:
-    """The image goes, and its object may go from now on."""
-    ctx.db.insert(LooseObject(s3_key=image.s3_key, s3_bucket=image.s3_bucket, sweep_at=ctx.now, is_doomed=True))
+def cut_loose(ctx: MutationCtx, image: Image, *, deletion_id: Id[AccountDeletion] | None = None) -> None:
+    """The image goes, and its object may go from now on; the deletion it belongs to hears of it."""
+    ctx.db.insert(
+        LooseObject(
+            s3_key=image.s3_key,
+            s3_bucket=image.s3_bucket,
+            sweep_at=ctx.now,
+            is_doomed=True,
+            deletion_id=deletion_id,
+        )
+    )
 
 
 # ── what only the server calls ────────────────────────────────────────────────────────────────────────────────────────
@@ -47,6 +57,9 @@ def claim(ctx: MutationCtx, bucket: str, limit: int, ahead_seconds: float = 0) -
 @internal_mutation
 def forget(ctx: MutationCtx, ids: list[Id[LooseObject]]) -> None:
     """They are deleted."""
-    for each in ids:
-        if ctx.db.get(each) is not None:
-            ctx.db.delete(each)
+    gone = [loose for loose in map(ctx.db.get, ids) if loose is not None]
+    for loose in gone:
+        ctx.db.delete(loose.id)
+    for deletion_id, count in Counter(loose.deletion_id for loose in gone).items():
+        if deletion_id is not None:
+            deletions.objects_deleted(ctx, deletion_id, count)

@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Self
 from urllib.parse import quote
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -80,11 +82,20 @@ class ObjectStore:
     async def put(self, client: httpx.AsyncClient, key: str, data: bytes, content_type: str) -> None:
         """Store an object, encrypted at rest. Raises AttemptFailed."""
         headers = {"content-type": content_type, "x-amz-server-side-encryption": "AES256"}
-        await self._send(client, "PUT", key, headers, data)
+        await self._send(client, "PUT", self._own_url(key), headers, data)
 
-    async def delete(self, client: httpx.AsyncClient, key: str) -> None:
-        """Delete an object; one that is not there is no error. Raises AttemptFailed."""
-        await self._send(client, "DELETE", key, {}, b"")
+    async def delete(self, client: httpx.AsyncClient, keys: Sequence[str]) -> set[str]:
+        """Delete up to a thousand objects at once; those that are not there are no error. Which could not be deleted.
+
+        Raises AttemptFailed.
+        """
+        objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+        body = f"<Delete><Quiet>true</Quiet>{objects}</Delete>".encode()
+        checksum = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        headers = {"content-type": "application/xml", "content-md5": checksum}
+        answer = await self._send(client, "POST", f"{self.base_url}?delete=", headers, body)
+        failed = ET.fromstring(answer.content).iterfind("{*}Error/{*}Key")  # noqa: S314 our own store's
+        return {key.text or "" for key in failed}
 
     def url(self, key: str) -> str:
         """What the picture's row shows."""
@@ -102,17 +113,17 @@ class ObjectStore:
         return f"{self.base_url}/{quote(key)}"
 
     async def _send(
-        self, client: httpx.AsyncClient, method: str, key: str, headers: Mapping[str, str], body: bytes
-    ) -> None:
-        url = self._own_url(key)
+        self, client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> httpx.Response:
         digest = hashlib.sha256(body).hexdigest() if body else EMPTY
         signed = signed_headers(self.credentials, method, url, headers, digest, datetime.now(UTC))
         try:
             response = await client.request(method, url, headers=signed, content=body, timeout=STORE_TIMEOUT)
         except httpx.TransportError:
             raise AttemptFailed("The picture store could not be reached", retry=True) from None
-        if response.is_error and not (method == "DELETE" and response.status_code == HTTPStatus.NOT_FOUND):
+        if response.is_error:
             raise AttemptFailed(
                 f"The picture store answered {response.status_code}",
                 retry=response.is_server_error or response.status_code == HTTPStatus.TOO_MANY_REQUESTS,
             )
+        return response

@@ -3,12 +3,14 @@
 from datetime import timedelta
 from random import Random
 
-from functions import ledger
+from functions import ledger, totals
 from functions.constants import PLAN_LIMITS, PRICES, price_of
+from functions.users import existing_user
 from reactor import Id, Model, MutationCtx, internal_mutation
 from schema import Collection, GenerationJob, Image, Plan, Usage, User
 
 DAYS = 90  # how far back the images go
+BUCKET = "pixorly-seed"  # where they would lie
 
 FIRST_NAMES = (
     "Ada",
@@ -58,12 +60,28 @@ def add_user(ctx: MutationCtx, number: int, images: int) -> Seeded:
         return Seeded(user_id=user.id, images=0)
     random = Random(number)  # noqa: S311 the same user always looks the same
     user_id = _insert_user(ctx, random, clerk_id, number)
-    made = _insert_jobs(ctx, random, user_id, images)
-    ctx.db.patch(user_id, storage_used_bytes=sum(image.file_size_bytes for image in made))
+    made = _insert_jobs(ctx, random, user_id, images, BUCKET)
     _insert_usage(ctx, user_id, made)
     if made:
         _insert_collection(ctx, random, user_id, made)
+    _count(ctx, user_id, made)
     return Seeded(user_id=user_id, images=len(made))
+
+
+@internal_mutation
+def add_images(ctx: MutationCtx, user_id: Id[User], images: int, seed: int, bucket: str = BUCKET) -> Seeded:
+    """More images for a user, all others staying as they are; other numbers in `seed` make others."""
+    made = _insert_jobs(ctx, Random(seed), user_id, images, bucket)  # noqa: S311 as above
+    _count(ctx, user_id, made)
+    return Seeded(user_id=user_id, images=len(made))
+
+
+def _count(ctx: MutationCtx, user_id: Id[User], made: list[Image]) -> None:
+    jobs = len({image.generation_job_id for image in made})
+    totals.images_added(ctx, user_id, [image.created_at for image in made])
+    totals.jobs_changed(ctx, user_id, ordered=jobs, successful=jobs)
+    used = existing_user(ctx, user_id).storage_used_bytes + sum(image.file_size_bytes for image in made)
+    ctx.db.patch(user_id, storage_used_bytes=used)  # whatever the quota is
 
 
 def _insert_user(ctx: MutationCtx, random: Random, clerk_id: str, number: int) -> Id[User]:
@@ -88,18 +106,20 @@ def _insert_user(ctx: MutationCtx, random: Random, clerk_id: str, number: int) -
     return user_id
 
 
-def _insert_jobs(ctx: MutationCtx, random: Random, user_id: Id[User], images: int) -> list[Image]:
+def _insert_jobs(ctx: MutationCtx, random: Random, user_id: Id[User], images: int, bucket: str) -> list[Image]:
     """Completed jobs of one to four images each, the oldest first."""
     made: list[Image] = []
     hours = sorted(random.uniform(0, DAYS * 24) for _ in range(images))
     while hours:
         count = min(random.randint(1, 4), len(hours))
-        made += _insert_job(ctx, random, user_id, hours_ago=hours[-count], count=count)
+        made += _insert_job(ctx, random, user_id, hours_ago=hours[-count], count=count, bucket=bucket)
         del hours[-count:]
     return made
 
 
-def _insert_job(ctx: MutationCtx, random: Random, user_id: Id[User], *, hours_ago: float, count: int) -> list[Image]:
+def _insert_job(
+    ctx: MutationCtx, random: Random, user_id: Id[User], *, hours_ago: float, count: int, bucket: str
+) -> list[Image]:
     at = ctx.now - timedelta(hours=hours_ago)
     model = random.choice(tuple(PRICES))
     width, height = random.choice(SIZES)
@@ -135,7 +155,7 @@ def _insert_job(ctx: MutationCtx, random: Random, user_id: Id[User], *, hours_ag
                     height=height,
                     seed=random.getrandbits(31),
                     s3_key=key,
-                    s3_bucket="pixorly-seed",
+                    s3_bucket=bucket,
                     cloud_front_url=f"https://cdn.example.com/{key}",
                     file_size_bytes=random.randint(200_000, 4_000_000),
                     mime_type="image/png",

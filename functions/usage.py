@@ -18,7 +18,9 @@ def count(
     api_requests_success: int = 0,
     api_requests_failed: int = 0,
 ) -> None:
-    """Add to today's counters of a user. `model` is counted once."""
+    """Add to today's counters of a user, unless they are gone. `model` is counted once."""
+    if ctx.db.get(user_id) is None:
+        return
     today = _today(ctx, user_id)
     model_usage = dict(today.model_usage)
     if model is not None:

@@ -3,6 +3,8 @@
 Importing this opens nothing and starts nothing.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from reactor.auth.identity import UserIdentity
@@ -30,6 +32,11 @@ from reactor.definitions.unset import UNSET, Unset
 from reactor.definitions.vector import Scored, VectorIndex, VectorMatch, any_of
 from reactor.errors import AppError, WebhookError
 from reactor.values.value import Int64
+
+if _TYPE_CHECKING:
+    from pathlib import Path
+
+    from reactor.embedding import Embedded
 
 __all__ = [
     "UNSET",
@@ -67,6 +74,7 @@ __all__ = [
     "WebhookError",
     "action",
     "any_of",
+    "asgi",
     "internal_action",
     "internal_mutation",
     "internal_query",
@@ -74,3 +82,20 @@ __all__ = [
     "query",
     "verify_webhook",
 ]
+
+
+def asgi(
+    project: "Path | str" = ".",
+    *,
+    data: "Path | str | None" = None,
+    dev: bool = False,
+    url: str = "http://127.0.0.1:8000",
+) -> "Embedded":
+    """A project as an ASGI application, to be mounted in another: see docs/asgi.md.
+
+    `project` has schema.py and functions/, `data` is the data folder (default: .reactor in the project). `dev` tells clients
+    what went wrong inside functions, and makes every save live. `url` is where clients find the mount.
+    """
+    from reactor.embedding import Embedded  # imports the server; `import reactor` must not
+
+    return Embedded(project, data=data, dev=dev, url=url)

@@ -7,20 +7,24 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from reactor.auth.guesses import Guesses
 from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.clock import Clock, SystemClock
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.deploy.bundle_store import BundleStore
+from reactor.deploy.receiver import Delivery, Receiver, Running
 from reactor.engine.call_log import CallLog, Stretch
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
+from reactor.execution.check_main import refusal_of
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
@@ -37,6 +41,7 @@ from reactor.keeper.keeper import FileKeeper, FoundFile, Upload
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
+from reactor.storage.cursor_key import cursor_key_at
 from reactor.storage.lock import FileLock
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
 from reactor.transfer.transfers import Surroundings, Transfers
@@ -81,15 +86,17 @@ class Application:
         reach: Reach = PUBLIC,
         start_method: str | None = None,
         origins: Origins = DEFAULT_ORIGINS,
+        bundles: BundleStore | None = None,
         bucket: BucketSettings | None = None,
     ) -> None:
+        """With `bundles`, where they are kept, code may be pushed to it over the network."""
         self.root = root
         self.data = data
         self.limits = limits
         self.redact = redact
         self._clock = clock or SystemClock()
         self._start_method = start_method
-        self._origins = origins
+        self._built_in = {"CONVEX_CLOUD_URL": origins.cloud, "CONVEX_SITE_URL": origins.site}
         self._calls = CallLog(limits, self._clock)
         # Named, so that no two servers' request ids are alike
         self._functions = FunctionLog(secrets.token_hex(8), self._calls, self._clock)
@@ -103,11 +110,13 @@ class Application:
         self._by_path: dict[str, FunctionManifest] = {}
         self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
         self._authenticator = Authenticator(HttpFetcher(reach, limits), self._clock, limits)
+        self._guesses = Guesses(limits.admin_failures)
         self._bucket = bucket  # where files are kept; None: in the data folder
         self._keeper: FileKeeper | None = None  # set by start
         self._transfers: Transfers | None = None  # set by start
-        self._admin_key: AdminKey | None = None
+        self._admin_key: AdminKey | None = None  # set by start
         self._deploying = asyncio.Lock()
+        self._receiver = None if bundles is None else Receiver(bundles, self._check_documents, limits, self._clock)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -137,8 +146,9 @@ class Application:
                 clock=self._clock,
                 listener=self._engine,
                 start_method=self._start_method,
-                built_in={"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site},
+                built_in=self._built_in,
                 files=FilePlace(files.root.absolute(), key),
+                cursor_key=cursor_key_at(self.data),
             )
             self._engine.attach(pool)
             nursery = await pool.load(self.root)
@@ -149,6 +159,8 @@ class Application:
         self._bundle = nursery.bundle
         self._engine.opened(max(hello.head, self._engine.head))
         self._publish(Manifest.from_bytes(nursery.manifest))
+        if self._receiver is not None:
+            self._receiver.opened(self.root, nursery.bundle)
         self._transfers = Transfers(self._engine, pool, self._keeper.hold, self._clock, self._surroundings())
         await self._transfers.start()
         self._scheduler.start()
@@ -168,6 +180,21 @@ class Application:
             self._bundle = nursery.bundle
             self._publish(Manifest.from_bytes(nursery.manifest))
             return self._manifest
+
+    async def receive_code(self, archive: bytes, *, dry_run: bool = False) -> Delivery:
+        """Put pushed sources in force, atomically, or say what that would do. Raises BadRequest; nothing has changed then."""
+        if self._receiver is None:
+            raise BadRequest("NoPush", "This server serves the code of its own folder, and takes none over the network")
+        async with self._deploying:
+            delivery = await self._receiver.receive(archive, Running(self.pool, self._manifest), dry_run=dry_run)
+            if delivery.nursery is not None:
+                self.root, self._bundle = delivery.nursery.root, delivery.nursery.bundle
+                self._publish(Manifest.from_bytes(delivery.nursery.manifest))
+                _log.info("deployed", extra={"digest": delivery.digest, "changes": len(delivery.plan.changes)})
+            return delivery
+
+    async def _check_documents(self, root: Path, fitting: Collection[str]) -> str | None:
+        return await refusal_of(root, self.data / DATABASE, fitting, self._built_in)
 
     def expect_edits(self) -> None:
         """The code is being worked on: make the first `deploy` as quick as the others."""
@@ -331,13 +358,12 @@ class Application:
         return self._transfers
 
     def _surroundings(self) -> Surroundings:
-        built_in = {"CONVEX_CLOUD_URL": self._origins.cloud, "CONVEX_SITE_URL": self._origins.site}
         return Surroundings(
             self.data.absolute(),
             (self.data / DATABASE).absolute(),
             self._runtime.absolute(),
             self._bucket,
-            built_in,
+            self._built_in,
             lambda: self.root,
         )
 
@@ -385,9 +411,17 @@ class Application:
 
     # ── sockets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
-        """Who an operator's credential makes a socket: nobody, or the user it acts as. Raises Unauthenticated, BadRequest."""
+    def identify_admin(self, key: str, acting_as: bytes | None, address: str = "") -> Identity | None:
+        """Who an operator's credential makes a socket: nobody, or the user it acts as. Raises Unauthenticated, BadRequest.
+
+        Raises Overloaded when too many wrong ones came from that address: then none is looked at.
+        """
+        now = self._clock.monotonic()
+        wait = self._guesses.wait(address, now)
+        if wait:
+            raise Overloaded("TooManyAuthFailures", "Too many wrong admin keys came from your address", wait)
         if not self.check_admin_key(key):
+            self._guesses.failed(address, now)
             raise Unauthenticated("BadDeployKey", "The provided admin key was invalid for this instance")
         if acting_as is None:
             return None

@@ -71,6 +71,8 @@ class Limits:
     socket_queries: int = 1000  # watched by one socket: one Transition moves all of them; past it, a FatalError
     socket_mutations: int = 1000  # per socket → close 1013 TooManyConcurrentMutations
     socket_actions: int = 1000  # per socket → TooManyInflightActionsForSingleClient
+    slow_mutation_share: float = 0.1  # of the writer's time for a mutation that takes long, while others are called too
+    slow_mutation_burst: float = 2.0  # seconds of it at once; a user has half of both
     writer_queue: int = 20_000  # calls → Overloaded ExpiredInQueue
     reader_queue: int = 50_000  # calls → Overloaded TooManyConcurrentRequests
     action_runners: int = 64  # forks busy at once, then actions wait; as many more at each depth of ctx.run_action
@@ -101,6 +103,13 @@ class Limits:
     http_window: int = 1 << 20  # of a response on its way to a slow client; its handler waits above this
     http_stall: float = 30.0  # a client that takes nothing of a response for so long is cut
     http_bodies: int = 256 << 20  # request bodies a listener holds at once → 503
+
+    # code pushed to a server
+    deploy_size: int = 32 << 20  # packed, and again unpacked: sources are small, and held in memory
+    deploy_files: int = 10_000
+
+    # guesses of the admin key
+    admin_failures: int = 10  # of one address within a minute → 429 TooManyAuthFailures
 
     # files (reference §2.6); Convex names no size
     file_size: int = 1 << 30  # of an upload, and of what an action stores or gets → 413

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -20,6 +21,7 @@ from reactor.cli.settings import ProjectSettings
 from reactor.execution.loader import load_bundle
 from reactor.limits import DEFAULT_LIMITS
 from reactor.testing import TestBackend
+from scripts import cli_reference
 from tests.codegen.compiler import Compiler
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +39,7 @@ def taste(tmp_path: Path) -> Path:
         name = re.match(r"# (\S+)", snippet)
         assert name, snippet
         path = tmp_path / name[1]
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(snippet)
     return tmp_path
 
@@ -71,7 +73,7 @@ def write_out(found: list[str], folder: Path) -> Path:
         name = re.match(r"# (\S+)", snippet)
         assert name, snippet
         path = folder / name[1]
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(snippet)
     return folder
 
@@ -167,6 +169,36 @@ def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_http.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_the_guide_to_pages_runs_and_type_checks(tmp_path: Path, compiler: Compiler) -> None:
+    page = (ROOT / "docs" / "pagination.md").read_text()
+    root = write_out(snippets(page, "python"), tmp_path / "project")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_feed.py"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    with TestBackend(root) as backend:
+        sent = [backend.mutation("feed:publish", {"topic": "news", "text": str(number)}) for number in range(3)]
+        assert backend.outcome("mutation", "feed:hideAll", {"topic": "news"}, internal=True).failure is None
+        opts = {"numItems": 9, "cursor": None}
+        assert backend.query("feed:latest", {"topic": "news", "paginationOpts": opts})["page"] == [], sent
+        files = typescript.render(backend.bundle.manifest)
+    codegen.write(compiler.folder / "functions" / "_generated", files)
+    (snippet,) = snippets(page, "tsx")
+    compiler.write({"Feed.tsx": snippet})
+    assert compiler.errors() == ""
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--config-file=",
+        "schema.py",
+        "functions/feed.py",
+    ]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_the_page_on_reloading_says_what_runs_again(tmp_path: Path) -> None:
@@ -272,6 +304,31 @@ def test_the_commands_of_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`?make (\w+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_command_reference_is_what_the_commands_say() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    _, _, rest = page.partition(cli_reference.BEGIN)
+    written, _, _ = rest.partition(cli_reference.END)
+    assert written.strip() == cli_reference.reference().strip(), "run python scripts/cli_reference.py"
+
+
+def test_every_setting_is_documented_and_the_example_is_accepted() -> None:
+    (example,) = snippets((ROOT / "docs" / "cli.md").read_text(), "toml")
+    table = tomllib.loads(example)["tool"]["reactor"]
+    assert set(table) == {field.name for field in dataclasses.fields(ProjectSettings)}
+    assert ProjectSettings.of(table).limits.query_wall == 30.0
+    for name in ("wire_names", "generated"):
+        assert table[name] == getattr(ProjectSettings(), name), "the example says what is so without it"
+
+
+def test_the_commands_of_the_command_page_are_understood(tmp_path: Path) -> None:
+    """Each `reactor …` line of the page parses: commands, options and choices exist."""
+    lines = re.findall(r"^reactor (.+?)(?:\s+#.*)?$", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        command, *words = shlex.split(line)
+        get_command(app).commands[command].make_context(command, words)  # type: ignore[attr-defined]
 
 
 def test_the_house_is_drawn_as_it_is() -> None:

@@ -25,7 +25,7 @@ def test_every_listed_name_exists_and_every_public_name_is_listed() -> None:
         "issuers",
         "application",
         "server",
-        "asgi",
+        "embedding",
         "testing",
         "cli",
     }
@@ -42,7 +42,7 @@ def test_the_names_of_the_design_are_there() -> None:
 def test_importing_reactor_loads_no_working_room_and_no_thread() -> None:
     script = (
         "import reactor, sys, threading\n"
-        "rooms = 'storage database subscriptions execution engine scheduler deploy server cli testing files keeper'.split()\n"
+        "rooms = 'storage database subscriptions execution engine scheduler deploy server cli testing embedding files keeper'.split()\n"
         "print([room for room in rooms if f'reactor.{room}' in sys.modules], threading.active_count())\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

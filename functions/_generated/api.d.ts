@@ -49,6 +49,84 @@ export declare const api: {
       { keyId: Id<"apiKeys">; key: string; prefix: string }
     >;
   };
+  collections: {
+    /** Put images of one's own at the end of a collection; those it has already stay where they are. How many are new. */
+    addImages: FunctionReference<
+      "mutation",
+      "public",
+      { collectionId: Id<"collections">; imageIds: Array<Id<"images">> },
+      number
+    >;
+    /** Begin a collection, with nothing in it. */
+    createCollection: FunctionReference<
+      "mutation",
+      "public",
+      { name: string; description?: string; isPublic?: boolean },
+      Id<"collections">
+    >;
+    /** End a collection. Its images stay. */
+    deleteCollection: FunctionReference<
+      "mutation",
+      "public",
+      { collectionId: Id<"collections"> },
+      null
+    >;
+    /** A collection of the signed-in user, or one they collaborate on; null when there is none they may see. */
+    getCollection: FunctionReference<
+      "query",
+      "public",
+      { collectionId: Id<"collections"> },
+      { collection: Doc<"collections">; images: Array<Doc<"images">> } | null
+    >;
+    /** The signed-in user's collections, the last changed first. */
+    listCollections: FunctionReference<
+      "query",
+      "public",
+      { paginationOpts: PaginationOptions },
+      PaginationResult<Doc<"collections">>
+    >;
+    /** Take images out of a collection. How many were in it. */
+    removeImages: FunctionReference<
+      "mutation",
+      "public",
+      { collectionId: Id<"collections">; imageIds: Array<Id<"images">> },
+      number
+    >;
+    /** Put a collection's images in this order. An error when they are others by now: look again, and order those. */
+    reorderImages: FunctionReference<
+      "mutation",
+      "public",
+      { collectionId: Id<"collections">; imageIds: Array<Id<"images">> },
+      null
+    >;
+    /** Change what was sent; the cover is one of its images, or null. */
+    updateCollection: FunctionReference<
+      "mutation",
+      "public",
+      {
+        collectionId: Id<"collections">;
+        name?: string;
+        description?: string | null;
+        isPublic?: boolean;
+        coverImageId?: Id<"images"> | null;
+      },
+      null
+    >;
+  };
+  deletions: {
+    /** How far the deletion of the signed-in person's account is; null when there is nothing left to delete. */
+    getProgress: FunctionReference<
+      "query",
+      "public",
+      Record<string, never>,
+      {
+        imagesTotal: number;
+        imagesDeleted: number;
+        documentsDeleted: number;
+        objectsLeft: number;
+      } | null
+    >;
+  };
   generations: {
     /** Order images. Credits are taken at once; a job that fails for no fault of the user gives them back. */
     createGenerationJob: FunctionReference<
@@ -95,7 +173,7 @@ export declare const api: {
   images: {
     /** A URL of an image's bytes that works for an hour, for whoever may see the image. */
     createDownloadUrl: FunctionReference<"action", "public", { imageId: Id<"images"> }, string>;
-    /** Delete an image, take it out of its owner's collections, and free its space. */
+    /** Delete an image, take it out of all collections, and free its space. */
     deleteImage: FunctionReference<"mutation", "public", { imageId: Id<"images"> }, null>;
     /** Everybody's public images, the newest first; no account needed. */
     gallery: FunctionReference<
@@ -158,10 +236,113 @@ export declare const api: {
       }
     >;
   };
+  sharing: {
+    /** A public collection; no account needed. Null when there is none. */
+    getPublicCollection: FunctionReference<
+      "query",
+      "public",
+      { collectionId: Id<"collections"> },
+      {
+        collectionId: Id<"collections">;
+        name: string;
+        description?: string;
+        images: Array<{
+          imageId: Id<"images">;
+          prompt: string;
+          url: string;
+          thumbnailUrl?: string;
+          blurDataUrl?: string;
+          width: number;
+          height: number;
+        }>;
+      } | null
+    >;
+    /** The collection behind a link; no account needed. Null when the link leads nowhere, also from now on. */
+    getSharedCollection: FunctionReference<
+      "query",
+      "public",
+      { shareToken: string },
+      {
+        collectionId: Id<"collections">;
+        name: string;
+        description?: string;
+        images: Array<{
+          imageId: Id<"images">;
+          prompt: string;
+          url: string;
+          thumbnailUrl?: string;
+          blurDataUrl?: string;
+          width: number;
+          height: number;
+        }>;
+      } | null
+    >;
+    /** Let the user with this address fill a collection, too. Doing it again changes nothing. */
+    inviteCollaborator: FunctionReference<
+      "mutation",
+      "public",
+      { collectionId: Id<"collections">; email: string },
+      Id<"users">
+    >;
+    /** Who fills one's collection. */
+    listCollaborators: FunctionReference<
+      "query",
+      "public",
+      { collectionId: Id<"collections"> },
+      Array<{ userId: Id<"users">; email: string; username?: string }>
+    >;
+    /** Collections of others that the signed-in user fills. */
+    listJoinedCollections: FunctionReference<
+      "query",
+      "public",
+      Record<string, never>,
+      Array<{
+        collectionId: Id<"collections">;
+        name: string;
+        description?: string;
+        coverImageId?: Id<"images">;
+        imageCount: number;
+      }>
+    >;
+    /** Everybody's public collections, the last changed first; no account needed. */
+    listPublicCollections: FunctionReference<
+      "query",
+      "public",
+      { paginationOpts: PaginationOptions },
+      PaginationResult<{
+        collectionId: Id<"collections">;
+        name: string;
+        description?: string;
+        coverImageId?: Id<"images">;
+        imageCount: number;
+      }>
+    >;
+    /** Let a collaborator go: the owner may, and everybody may go by themselves. */
+    removeCollaborator: FunctionReference<
+      "mutation",
+      "public",
+      { collectionId: Id<"collections">; userId: Id<"users"> },
+      null
+    >;
+    /** The token of a collection's link; the same one until it is unshared. */
+    shareCollection: FunctionReference<
+      "mutation",
+      "public",
+      { collectionId: Id<"collections"> },
+      string
+    >;
+    /** Let the link lead nowhere, for good: shared again, it is another. */
+    unshareCollection: FunctionReference<
+      "mutation",
+      "public",
+      { collectionId: Id<"collections"> },
+      null
+    >;
+  };
   users: {
     /** The signed-in user; null when signed out. */
     getCurrentUser: FunctionReference<"query", "public", Record<string, never>, Doc<"users"> | null>;
-    /** Totals of the signed-in user, live. */
+    /** Totals of the signed-in user, live. Reads a dozen rows, however many images there are. */
     getUserUsageStats: FunctionReference<
       "query",
       "public",
@@ -345,6 +526,15 @@ export declare const internal: {
       boolean
     >;
   };
+  deletions: {
+    /** Delete a chunk of what a deleted user left, and come back for the rest. */
+    purge: FunctionReference<
+      "mutation",
+      "internal",
+      { deletionId: Id<"accountDeletions"> },
+      null
+    >;
+  };
   generationActions: {
     /** Make one attempt at a job. One that somebody else took, or that is settled, is left alone. */
     processGeneration: FunctionReference<
@@ -460,6 +650,10 @@ export declare const internal: {
       null
     >;
   };
+  grants: {
+    /** Fill up a chunk of users, and come back for the rest. */
+    grantMonthly: FunctionReference<"mutation", "internal", { cursor?: string }, null>;
+  };
   images: {
     /** Delete a user's image, for their programs; false when they have none of this id. */
     deleteOfUser: FunctionReference<
@@ -502,6 +696,13 @@ export declare const internal: {
     >;
   };
   seed: {
+    /** More images for a user, all others staying as they are; other numbers in `seed` make others. */
+    addImages: FunctionReference<
+      "mutation",
+      "internal",
+      { userId: Id<"users">; images: number; seed: number; bucket?: string },
+      { userId: Id<"users">; images: number }
+    >;
     /** The user with this number and their images; one who is there already is left alone. */
     addUser: FunctionReference<
       "mutation",
@@ -509,6 +710,34 @@ export declare const internal: {
       { number: number; images: number },
       { userId: Id<"users">; images: number }
     >;
+  };
+  stripe: {
+    /** Events of long ago are forgotten. How many. */
+    forgetEvents: FunctionReference<"mutation", "internal", Record<string, never>, number>;
+    /**
+     * Do what an event says; `created` is in seconds. False when nothing was done: it was dealt with, or is too old.
+     *
+     * An error when the customer or the price is not known here: the answer is one too, and Stripe sends it again.
+     */
+    handleEvent: FunctionReference<
+      "mutation",
+      "internal",
+      {
+        eventId: string;
+        type:
+          | "checkout.session.completed"
+          | "customer.subscription.created"
+          | "customer.subscription.updated"
+          | "customer.subscription.deleted";
+        created: number;
+        data: Record<string, any>;
+      },
+      boolean
+    >;
+  };
+  totals: {
+    /** Count a user's rows and write down what they are: for users who are older than their totals. */
+    recount: FunctionReference<"mutation", "internal", { userId: Id<"users"> }, null>;
   };
   users: {
     /** An operator's correction: give credits, or take them with a negative amount, down to none. */
@@ -548,8 +777,6 @@ export declare const internal: {
       { userId: Id<"users"> },
       Doc<"users"> | null
     >;
-    /** Delete a chunk of what a deleted user left, and come back for the rest. */
-    purgeUser: FunctionReference<"mutation", "internal", { userId: Id<"users"> }, null>;
     /** Add to what a user stores. */
     updateStorageUsage: FunctionReference<
       "mutation",

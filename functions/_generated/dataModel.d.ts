@@ -5,6 +5,38 @@ import type { DocumentByName, SystemTableNames, TableNamesInDataModel } from "co
 import type { GenericId } from "convex/values";
 
 export type DataModel = {
+  accountDeletions: {
+    document: {
+      _id: Id<"accountDeletions">;
+      _creationTime: number;
+      userId: Id<"users">;
+      clerkId: string;
+      imagesTotal: number;
+      imagesDeleted: number;
+      documentsDeleted: number;
+      objectsLeft: number;
+      rowsAreGone: boolean;
+      createdAt: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "clerkId"
+      | "createdAt"
+      | "documentsDeleted"
+      | "imagesDeleted"
+      | "imagesTotal"
+      | "objectsLeft"
+      | "rowsAreGone"
+      | "userId";
+    indexes: {
+      by_clerk_id: ["clerkId", "_creationTime"];
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
   apiKeys: {
     document: {
       _id: Id<"apiKeys">;
@@ -63,6 +95,24 @@ export type DataModel = {
       by_id: ["_id"];
       by_svix_id: ["svixId", "_creationTime"];
       by_type: ["type", "createdAt", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  collaborations: {
+    document: {
+      _id: Id<"collaborations">;
+      _creationTime: number;
+      userId: Id<"users">;
+      collectionId: Id<"collections">;
+      createdAt: number;
+    };
+    fieldPaths: "_creationTime" | "_id" | "collectionId" | "createdAt" | "userId";
+    indexes: {
+      by_collection: ["collectionId", "userId", "_creationTime"];
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_user: ["userId", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};
@@ -132,6 +182,7 @@ export type DataModel = {
       by_creation_time: ["_creationTime"];
       by_id: ["_id"];
       by_user: ["userId", "_creationTime"];
+      by_user_reason: ["userId", "reason", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};
@@ -294,8 +345,16 @@ export type DataModel = {
       s3Bucket: string;
       sweepAt: number;
       isDoomed: boolean;
+      deletionId?: Id<"accountDeletions">;
     };
-    fieldPaths: "_creationTime" | "_id" | "isDoomed" | "s3Bucket" | "s3Key" | "sweepAt";
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "deletionId"
+      | "isDoomed"
+      | "s3Bucket"
+      | "s3Key"
+      | "sweepAt";
     indexes: {
       by_creation_time: ["_creationTime"];
       by_id: ["_id"];
@@ -320,6 +379,55 @@ export type DataModel = {
       by_id: ["_id"];
       by_key: ["key", "_creationTime"];
       by_user: ["userId", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  stripeCustomers: {
+    document: {
+      _id: Id<"stripeCustomers">;
+      _creationTime: number;
+      userId: Id<"users">;
+      customerId: string;
+      createdAt: number;
+    };
+    fieldPaths: "_creationTime" | "_id" | "createdAt" | "customerId" | "userId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_customer: ["customerId", "_creationTime"];
+      by_id: ["_id"];
+      by_user: ["userId", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  stripeEvents: {
+    document: {
+      _id: Id<"stripeEvents">;
+      _creationTime: number;
+      eventId: string;
+      type: string;
+      customerId: string;
+      objectId: string;
+      at: number;
+      createdAt: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "at"
+      | "createdAt"
+      | "customerId"
+      | "eventId"
+      | "objectId"
+      | "type";
+    indexes: {
+      by_created: ["createdAt", "_creationTime"];
+      by_creation_time: ["_creationTime"];
+      by_customer: ["customerId", "_creationTime"];
+      by_event_id: ["eventId", "_creationTime"];
+      by_id: ["_id"];
+      by_object: ["objectId", "at", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};
@@ -370,6 +478,36 @@ export type DataModel = {
       by_id: ["_id"];
       by_user: ["userId", "_creationTime"];
       by_user_date: ["userId", "date", "_creationTime"];
+    };
+    searchIndexes: {};
+    vectorIndexes: {};
+  };
+  userTotals: {
+    document: {
+      _id: Id<"userTotals">;
+      _creationTime: number;
+      userId: Id<"users">;
+      images: number;
+      imagesByDay: Record<string, number>;
+      generations: number;
+      successfulGenerations: number;
+      failedGenerations: number;
+      updatedAt: number;
+    };
+    fieldPaths:
+      | "_creationTime"
+      | "_id"
+      | "failedGenerations"
+      | "generations"
+      | "images"
+      | "imagesByDay"
+      | "successfulGenerations"
+      | "updatedAt"
+      | "userId";
+    indexes: {
+      by_creation_time: ["_creationTime"];
+      by_id: ["_id"];
+      by_user: ["userId", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};

@@ -15,6 +15,7 @@ from reactor.errors import InvalidValue
 from reactor.values.names import wire_name
 from reactor.values.value import Value, check_value, decode, encode
 
+ANY_ISSUER = "https://reactor.invalid"  # of a user whose issuer does not matter
 _ACTING_AS = "actingAs"  # marks the key of an identity an administrator took on
 
 
@@ -46,6 +47,14 @@ class Identity:
         named = present | _names_of(present)
         check_value(named, what="The user attributes")
         return cls(named, acting_as)
+
+    @classmethod
+    def of_user(cls, who: Mapping[str, Any] | str) -> Identity:
+        """A user somebody vouches for: by their attributes, or by their subject alone. No issuer means that none matters."""
+        attributes = {"subject": who} if isinstance(who, str) else who
+        if "tokenIdentifier" not in attributes and "issuer" not in attributes:
+            attributes = {"issuer": ANY_ISSUER, **attributes}
+        return cls.from_attributes(attributes)
 
     @classmethod
     def from_key(cls, key: bytes) -> Identity:

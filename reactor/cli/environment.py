@@ -16,26 +16,32 @@ import typer
 
 from reactor.application import DATABASE
 from reactor.cli import dotenv
-from reactor.cli.address_file import AddressFile
 from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
-from reactor.cli.remote import Remote
 from reactor.cli.settings import ProjectSettings
+from reactor.cli.target import Key, Target, Url
 from reactor.clock import SystemClock
 from reactor.database.database import Database
 from reactor.database.environment import BUILT_IN, VariableChange, stored_variables, update_variables
 from reactor.limits import Limits
-from reactor.storage.admin_key import AdminKey
 from reactor.storage.lock import FileLock
 
 CHANGED_OFFLINE = "environment_changed"  # touched in the data folder: `reactor dev` may be waiting for a variable
 
+EXAMPLES = """
+**Examples**
+
+    reactor env set OPENAI_KEY --from-file key.txt    # out of sight of `ps`
+
+    reactor env set < .env
+
+    reactor env list --names-only
+"""
+
 commands = typer.Typer(
-    help="Environment variables of this project's server, as functions see them in ctx.env and os.environ.",
+    help="Set and show environment variables.\n\nFunctions see them in `ctx.env` and `os.environ`. With a server or without.",
+    epilog=EXAMPLES,
     no_args_is_help=True,
 )
-
-Url = Annotated[str | None, typer.Option(envvar="REACTOR_URL", help="A server elsewhere.")]
-Key = Annotated[str | None, typer.Option(envvar="REACTOR_ADMIN_KEY", help="Its admin key.")]
 
 
 class Deployment(Protocol):
@@ -180,20 +186,11 @@ def _change(changes: Sequence[VariableChange], data: Path, url: str | None, admi
 
 @contextlib.asynccontextmanager
 async def _deployment(data: Path, url: str | None, admin_key: str | None) -> AsyncGenerator[Deployment, None]:
-    if url is not None:
-        if admin_key is None:
-            raise typer.BadParameter("a server elsewhere needs its admin key: --admin-key, or REACTOR_ADMIN_KEY")
-        async with Remote(url, admin_key) as remote:
+    async with Target(data, url, admin_key).running() as remote:
+        if remote is not None:
             yield remote
-        return
-    root = project_root()
-    folder = absolute(data)
-    address = AddressFile(folder).read()
-    if address is not None:
-        async with Remote(address, AdminKey.at(folder).text) as remote:
-            if await remote.answers():
-                yield remote
-                return
+            return
+    root, folder = project_root(), absolute(data)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock.take(folder / f"{DATABASE}.server", "server")
     try:

@@ -19,12 +19,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import codegen
+from codegen import Outputs
 from reactor.application import Application, Origins
 from reactor.cli.address_file import AddressFile
 from reactor.cli.environment import CHANGED_OFFLINE
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
+from reactor.deploy.bundle_store import BundleStore
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, ReactorError, SchemaViolation
@@ -48,9 +49,10 @@ class HostOptions:
     site_port_chosen: bool = False  # by the operator: serving without it will not do
     limits: Limits = DEFAULT_LIMITS
     dev: bool = True  # errors in full, every save pushed, types written
-    types: bool = True  # write functions/_generated
+    outputs: Outputs | None = None  # what is generated with every push
     files: BucketSettings | None = None  # where files are kept; None: in the data folder
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
+    bundles: BundleStore | None = None  # where pushed code is kept; without it none is taken
 
 
 # Objects made before the collector looks at the young ones, and young looks before it looks at older ones. Sessions and
@@ -81,6 +83,7 @@ class Host:
             origins=_origins(options),
             bucket=options.files,
             reach=Reach(private=options.dev, hosts=options.private_hosts),
+            bundles=options.bundles,
         )
 
     async def serve(self) -> None:
@@ -98,7 +101,8 @@ class Host:
     async def _develop(self) -> bool:
         """Serve and push every save, to the end; False when it has to be begun again."""
         options = self._options
-        async with contextlib.aclosing(Watcher(options.root).changes()) as changes:
+        generated = options.outputs.sources if options.outputs is not None else frozenset[Path]()
+        async with contextlib.aclosing(Watcher(options.root, generated=generated).changes()) as changes:
             if not await self._start_when_it_loads(changes):
                 return False
             self._application.expect_edits()
@@ -154,9 +158,8 @@ class Host:
             self._terminal.say(f"made an admin key: {self._options.data / ADMIN_KEY}")
 
     def _generate(self, manifest: Manifest) -> list[str]:
-        if not (self._options.dev and self._options.types):
-            return []
-        return codegen.write(self._options.root / "functions" / "_generated", codegen.typescript.render(manifest))
+        outputs = self._options.outputs
+        return [] if outputs is None else outputs.write(manifest)
 
     async def _run(self, *beside: Awaitable[None]) -> None:
         """Serve a started application until told to stop, or until something beside it fails; then stop it."""

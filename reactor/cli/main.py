@@ -1,4 +1,4 @@
-"""The `reactor` command. Each subcommand reads its options, calls one thing, and chooses the exit status.
+"""The `reactor` command: what it offers, in groups. Each command reads its options, calls one thing, chooses the status.
 
 0: done. 1: it failed, and the terminal says why. 2: it was asked wrongly.
 """
@@ -6,36 +6,56 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
 
-import codegen
-from reactor.cli import environment
+from reactor.cli import client_types, deploy, doctor, documents, environment, init_project, logs, run
+from reactor.cli.code import Code, code_to_serve
 from reactor.cli.host import Host, HostOptions
-from reactor.cli.logs import logs
 from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
-from reactor.cli.remote import CallResult, Remote, reaching
 from reactor.cli.settings import ProjectSettings
 from reactor.cli.terminal import Terminal
 from reactor.errors import ReactorError
-from reactor.execution.loader import load_bundle
+
+HELP = """A reactive backend you write in Python; works with Convex clients.
+
+Start with `reactor init my-app`, then `cd my-app` and `reactor dev`.
+"""
+EPILOG = """
+**Exit codes**: 0 done · 1 it failed, and standard error says why · 2 it was asked wrongly · 130 interrupted
+
+Results go to standard output, everything else to standard error. Without a terminal nothing is coloured; `NO_COLOR=1`
+does the same with one. Settings: `[tool.reactor]` in `pyproject.toml`.
+"""
+SERVE, USE, CHECK = "Build and serve", "Use a running server", "Types and checks"
+DEV_EXAMPLES = """
+**Examples**
+
+    reactor dev                   # watch, reload, write types; data in .reactor/
+
+    reactor dev --once            # load, bring the data up to it, write types, end: for CI
+"""
+SERVE_EXAMPLES = """
+**Examples**
+
+    reactor serve --port 8080 --data /var/lib/app
+
+    reactor serve --code deployed --data /var/lib/app    # a machine without sources: waits for `reactor deploy`
+"""
 
 app = typer.Typer(
     name="reactor",
-    help="A reactive backend you write in Python.",
+    help=HELP,
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="markdown",
 )
-app.add_typer(environment.commands, name="env")
-app.command()(logs)
 
 Port = Annotated[
     int, typer.Option(envvar="REACTOR_PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
@@ -79,7 +99,10 @@ def _options(
         raise typer.Exit
 
 
-@app.command()
+app.command(rich_help_panel=SERVE, epilog=init_project.EXAMPLES, name="init")(init_project.init)
+
+
+@app.command(rich_help_panel=SERVE, epilog=DEV_EXAMPLES)
 def dev(
     port: Port = 3210,
     site_port: SitePort = None,
@@ -87,25 +110,27 @@ def dev(
     data: Data = DATA,
     files: Files = None,
     once: Annotated[bool, typer.Option("--once", help="Push once and end, without serving.")] = False,
-    types: Annotated[bool, typer.Option("--codegen/--no-codegen", help="Write functions/_generated.")] = True,
+    types: Annotated[bool, typer.Option("--codegen/--no-codegen", help="Write the types of the front end.")] = True,
 ) -> None:
-    """Serve this project and push every save."""
+    """Serve this project and push every save.
+
+    A save that does not load, or that stored documents do not fit, changes nothing and shows why.
+    """
     root = project_root()
     settings = ProjectSettings.read(root)
-    site = _site_port(site_port, port)
     options = HostOptions(
         root,
         absolute(data),
         host,
         port,
-        site,
+        _site_port(site_port, port),
         site_port is not None,
         settings.limits,
         dev=True,
-        types=types,
+        outputs=settings.outputs(root) if types else None,
         files=settings.files_at(files),
     )
-    terminal = Terminal(root)
+    terminal = Terminal(root, types=settings.generated)
     terminal.log_from("reactor", logging.WARNING)
     service = Host(options, terminal)
     if once:
@@ -114,16 +139,24 @@ def dev(
         run_to_end(service.serve(), interrupted=0)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVE, epilog=SERVE_EXAMPLES)
 def serve(
     port: Port = 3210,
     site_port: SitePort = None,
     host: HostName = "127.0.0.1",
     data: Data = DATA,
     files: Files = None,
+    code: Annotated[
+        Code,
+        typer.Option(help="Which code: what was deployed if anything was, this folder's, or only what is deployed."),
+    ] = Code.AUTO,
 ) -> None:
-    """Serve this project as it is now; clients are not told what went wrong inside a function."""
-    root = project_root()
+    """Serve this project to others.
+
+    Clients are not told what went wrong inside a function, files are not watched, and `reactor deploy` may push other
+    code, which is also what serves after a restart.
+    """
+    store, root = code_to_serve(absolute(data), code)
     settings = ProjectSettings.read(root)
     options = HostOptions(
         root,
@@ -136,72 +169,11 @@ def serve(
         dev=False,
         files=settings.files_at(files),
         private_hosts=settings.private_hosts,
+        bundles=store,
     )
     terminal = Terminal(root)
     terminal.log_from("reactor", logging.INFO)
     run_to_end(Host(options, terminal).serve(), interrupted=0)
-
-
-@app.command()
-def run(
-    path: Annotated[str, typer.Argument(help="The function: `users:getCurrentUser` or `users:get_current_user`.")],
-    args: Annotated[str, typer.Argument(help="Its arguments, a JSON object.")] = "{}",
-    identity: Annotated[
-        str | None, typer.Option(help="The user to call it as: a JSON object with at least `subject`.")
-    ] = None,
-    data: Data = DATA,
-    url: Annotated[str | None, typer.Option(envvar="REACTOR_URL", help="A server elsewhere.")] = None,
-    admin_key: Annotated[
-        str | None, typer.Option(envvar="REACTOR_ADMIN_KEY", help="Its admin key.", show_envvar=True)
-    ] = None,
-) -> None:
-    """Call a function as the operator, internal ones included, and print its result as JSON.
-
-    Uses the server of this project if one is running, else starts one for the call.
-    """
-    arguments = _json_object(args, "the arguments")
-    user = None if identity is None else _json_object(identity, "--identity")
-    if url is None:
-        root = project_root()
-        result = run_to_end(_call_here(root, absolute(data), path, arguments, user))
-    elif admin_key is None:
-        raise typer.BadParameter("a server elsewhere needs its admin key: --admin-key, or REACTOR_ADMIN_KEY")
-    else:
-        result = run_to_end(_call_there(url, admin_key, path, arguments, user))
-    for line in result.log_lines:
-        print(line, file=sys.stderr)
-    if result.error is not None:
-        print(result.error.rstrip(), file=sys.stderr)
-        raise typer.Exit(1)
-    print(orjson.dumps(result.value, option=orjson.OPT_INDENT_2).decode())
-
-
-@app.command("codegen")
-def write_types() -> None:
-    """Write functions/_generated without starting anything."""
-    root = project_root()
-    manifest = load_bundle(root).manifest
-    changed = codegen.write(root / "functions" / "_generated", codegen.typescript.render(manifest))
-    terminal = Terminal(root)
-    terminal.generated(changed)
-    if not changed:
-        terminal.say("functions/_generated is up to date")
-
-
-async def _call_here(
-    root: Path, data: Path, path: str, args: dict[str, Any], identity: dict[str, Any] | None
-) -> CallResult:
-    settings = ProjectSettings.read(root)
-    files = settings.files_at(os.environ.get("REACTOR_FILES"))
-    async with reaching(root, data, limits=settings.limits, files=files) as remote:
-        return await remote.call(path, args, identity)
-
-
-async def _call_there(
-    url: str, admin_key: str, path: str, args: dict[str, Any], identity: dict[str, Any] | None
-) -> CallResult:
-    async with Remote(url, admin_key) as remote:
-        return await remote.call(path, args, identity)
 
 
 def _site_port(given: str | None, port: int) -> int | None:
@@ -215,11 +187,12 @@ def _site_port(given: str | None, port: int) -> int | None:
     raise typer.BadParameter("--site-port must be a port number, or `off`")
 
 
-def _json_object(text: str, what: str) -> dict[str, Any]:
-    try:
-        tree = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise typer.BadParameter(f"{what} must be JSON: {error}") from None
-    if not isinstance(tree, dict):
-        raise typer.BadParameter(f"{what} must be a JSON object, like '{{\"limit\": 10}}'")
-    return tree
+app.command(rich_help_panel=SERVE, epilog=deploy.EXAMPLES)(deploy.deploy)
+app.command(rich_help_panel=USE, epilog=run.EXAMPLES)(run.run)
+app.command(rich_help_panel=USE, epilog=documents.EXAMPLES, name="data")(documents.show_data)
+app.command(rich_help_panel=USE, epilog=logs.EXAMPLES)(logs.logs)
+app.add_typer(environment.commands, name="env", rich_help_panel=USE)
+app.command(rich_help_panel=CHECK, epilog=client_types.CODEGEN_EXAMPLES, name="codegen")(client_types.write_types)
+app.command(rich_help_panel=CHECK, epilog=client_types.SPEC_EXAMPLES)(client_types.function_spec)
+app.command(rich_help_panel=CHECK, epilog=client_types.OPENAPI_EXAMPLES, name="openapi")(client_types.print_openapi)
+app.command(rich_help_panel=CHECK, epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,6 +13,9 @@ import typer
 import uvloop
 
 from reactor.errors import DefinitionError
+from reactor.execution.bundle import Bundle
+from reactor.execution.environment import Noted
+from reactor.execution.loader import load_bundle
 
 T = TypeVar("T")
 Data = Annotated[Path, typer.Option("--data", help="The folder that keeps the data.", file_okay=False)]
@@ -22,10 +27,16 @@ def project_root() -> Path:
     root = Path.cwd()
     if not (root / "functions").is_dir() and not (root / "schema.py").is_file():
         raise DefinitionError(
-            f"There is no functions/ and no schema.py in {root}: run this in the folder of a project, or start one "
-            "with functions/hello.py."
+            f"There is no functions/ and no schema.py in {root}: run this in the folder of a project, or make one: "
+            "reactor init my-app."
         )
     return root
+
+
+def load_here(root: Path, environment: Noted | None = None) -> Bundle:
+    """Import the project in this process; what it prints meanwhile is not the command's result. Raises BundleBroken."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return load_bundle(root, environment)
 
 
 def absolute(data: Path) -> Path:

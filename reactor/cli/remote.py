@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from reactor.application import Application
+from reactor.auth.identity import ANY_ISSUER
 from reactor.cli.address_file import AddressFile
 from reactor.database.environment import VariableChange
 from reactor.errors import BadRequest, Forbidden, NotFound, ReactorError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # imported when a Remote is made: it takes a tenth of what `r
     import httpx
 
 CONNECT_SECONDS = 5.0
-DEFAULT_ISSUER = "https://reactor.invalid"  # of an identity given on the command line without one
+_PROTOCOL = "1.48.0"  # the version of the client whose protocol live commands speak
 
 
 class Unreachable(ReactorError):
@@ -42,6 +43,25 @@ class CallResult:
     value: Any  # JSON, with $integer and $bytes where JSON has no word
     error: str | None
     log_lines: Sequence[str]
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any], *, failed: bool) -> CallResult:
+        """What a server says of it. An application's error tells its data, also where its text is kept from clients."""
+        lines = told.get("logLines", ())
+        if not failed:
+            return cls(told["value"], None, lines)
+        error = told["errorMessage"].rstrip()
+        if "errorData" in told and "ConvexError" not in error:
+            error += f"\n{orjson.dumps(told['errorData']).decode()}"
+        return cls(None, error, lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The operator's, perhaps in a user's place."""
+
+    key: str
+    acting_as: dict[str, Any] | None = None
 
 
 class Remote:
@@ -80,12 +100,32 @@ class Remote:
         body = {"path": path, "args": args, "format": "convex_encoded_json"}
         response = await self._post("/api/function", body, self._authorization(identity))
         result = orjson.loads(response.content)
-        failed = result["status"] != "success"
-        return CallResult(
-            value=None if failed else result["value"],
-            error=result["errorMessage"] if failed else None,
-            log_lines=result.get("logLines", ()),
-        )
+        return CallResult.of(result, failed=result["status"] != "success")
+
+    async def public_functions(self) -> list[str]:
+        """The paths of functions that everybody may call. Raises Unreachable."""
+        try:
+            response = await self._client.get(f"{self._url}/api/_reactor/functions", timeout=CONNECT_SECONDS)
+            return [each["path"] for each in orjson.loads(response.content)["functions"]]
+        except (self._failed, orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise Unreachable(f"{self._url} does not tell its functions") from error
+
+    async def deploy(self, archive: bytes, *, dry_run: bool) -> dict[str, Any]:
+        """Push sources; the server's account of it. Raises as `call`, and BadRequest for a push that is refused."""
+        path = "/api/_reactor/deploy" + ("?dryRun=true" if dry_run else "")
+        response = await self._send(path, archive, "application/gzip", self._authorization(None))
+        told: dict[str, Any] = orjson.loads(response.content)
+        return told
+
+    @property
+    def socket_url(self) -> str:
+        """Where its sync protocol is spoken."""
+        scheme, _, rest = self._url.partition("://")
+        return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/api/{_PROTOCOL}/sync"
+
+    def credential(self, identity: dict[str, Any] | None) -> Credential:
+        """What a socket says it is."""
+        return Credential(self._admin_key, None if identity is None else _whole(identity))
 
     async def variables(self) -> dict[str, str]:
         """The deployment's environment variables. Raises as `call`."""
@@ -115,12 +155,33 @@ class Remote:
         told = orjson.loads(response.content)
         return told["entries"], told["newCursor"]
 
+    async def send(self, path: str, body: bytes = b"", kind: str = "application/json") -> Any:
+        """What an endpoint of the operator's answers, as JSON; None for an empty answer. Raises as `call`."""
+        response = await self._send(path, body, kind, self._authorization(None))
+        return orjson.loads(response.content) if response.content else None
+
+    async def fetch(self, path: str, take: Callable[[bytes], object]) -> None:
+        """Give `take` the bytes of an endpoint of the operator's as they come. Raises as `call`."""
+        headers = {"Authorization": self._authorization(None)}
+        try:
+            async with self._client.stream("GET", f"{self._url}{path}", headers=headers) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise _refusal(response)
+                async for piece in response.aiter_raw():
+                    take(piece)
+        except self._failed as error:
+            raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
+
     async def _post(self, path: str, body: Any, authorization: str) -> httpx.Response:
+        return await self._send(path, orjson.dumps(body), "application/json", authorization)
+
+    async def _send(self, path: str, body: bytes, kind: str, authorization: str) -> httpx.Response:
         try:
             response = await self._client.post(
                 f"{self._url}{path}",
-                content=orjson.dumps(body),
-                headers={"Content-Type": "application/json", "Authorization": authorization},
+                content=body,
+                headers={"Content-Type": kind, "Authorization": authorization},
             )
         except self._failed as error:
             raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
@@ -131,9 +192,11 @@ class Remote:
     def _authorization(self, identity: dict[str, Any] | None) -> str:
         if identity is None:
             return f"Convex {self._admin_key}"
-        if "tokenIdentifier" not in identity:
-            identity = {"issuer": DEFAULT_ISSUER, **identity}
-        return f"Convex {self._admin_key}:{base64.b64encode(orjson.dumps(identity)).decode()}"
+        return f"Convex {self._admin_key}:{base64.b64encode(orjson.dumps(_whole(identity))).decode()}"
+
+
+def _whole(identity: dict[str, Any]) -> dict[str, Any]:
+    return identity if "tokenIdentifier" in identity else {"issuer": ANY_ISSUER, **identity}
 
 
 def _refusal(response: httpx.Response) -> ReactorError:

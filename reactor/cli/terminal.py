@@ -15,14 +15,17 @@ from typing_extensions import override
 
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import DeployReport, Pushed
+from reactor.deploy.plan import DeployPlan
 from reactor.errors import BundleBroken, ReactorError
 
 
 class Terminal:
     """Where a person reads along."""
 
-    def __init__(self, root: Path, console: Console | None = None) -> None:
+    def __init__(self, root: Path, console: Console | None = None, types: str = "functions/_generated") -> None:
+        """`types` is where the front end's types are, below the root."""
         self._root = root
+        self._types = types
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
 
     def log_from(self, name: str, level: int) -> None:
@@ -45,8 +48,12 @@ class Terminal:
 
     def generated(self, names: Sequence[str]) -> None:
         """Client types were written."""
-        if names:
-            self.say(f"wrote functions/_generated: {', '.join(names)}")
+        types = [name for name in names if "/" not in name]
+        if types:
+            self.say(f"wrote {self._types}: {', '.join(types)}")
+        for name in names:
+            if "/" in name:
+                self.say(f"wrote {name.removeprefix('./')}")
 
     def report(self, report: DeployReport) -> None:
         """What came of a push."""
@@ -66,6 +73,22 @@ class Terminal:
             self._console.print(error.traceback.rstrip(), markup=False, style="red")
         else:
             self._console.print(f"[red]error:[/red] {escape(str(error))}")
+
+    def plan(self, plan: DeployPlan) -> None:
+        """What a push changes."""
+        for change in plan.changes:
+            colour = {"+": "green", "-": "red"}.get(change.sign, "yellow")
+            self._console.print(f"  [{colour}]{change.sign}[/{colour}]{escape(str(change)[1:])}")
+        if not plan:
+            self.say("no change in tables, functions, routes or crons")
+
+    def done(self, text: str) -> None:
+        """It went well."""
+        self._console.print(f"[green]✓[/green] {escape(text)}")
+
+    def refused(self, text: str) -> None:
+        """It was looked at, and cannot be."""
+        self._console.print(f"[red]✗[/red] {escape(text)}")
 
     def warn(self, text: str) -> None:
         """Something a person should know."""

@@ -93,6 +93,7 @@ class FunctionDefinition:
             self.returns,
             doc,
             self.function.concurrency,
+            tuple(self._signature.parameters),
         )
 
     def bind(self, args: dict[str, Value], table_of_id: TableOfId | None = None) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class HttpRoute:
     @property
     def manifest(self) -> RouteManifest:
         """What the server may know of it."""
-        return RouteManifest(self.method, self.pattern.text, self.pattern.is_prefix)
+        doc = inspect.cleandoc(self.handler.__doc__ or "")
+        return RouteManifest(self.method, self.pattern.text, self.pattern.is_prefix, doc)
 
 
 class HttpRouter:

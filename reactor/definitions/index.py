@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reactor.definitions.mismatch import did_you_mean
+from reactor.definitions.unset import UNSET
 from reactor.errors import DefinitionError, InvalidQuery
 from reactor.values.order import Undefined
 from reactor.values.value import Value
@@ -156,7 +157,7 @@ class TextSearch(Generic[T_co]):
     index: SearchIndex
 
     def __call__(self, text: str, /, **filters: Any) -> Search[T_co]:
-        """Raises InvalidQuery for a filter the index does not have, or a value that does not fit."""
+        """A filter that is UNSET is left out. Raises InvalidQuery for one there is not, or a value that does not fit."""
         what = f"{self.table.__name__}.{self.index.name}"
         definition: TableDefinition = self.table.__definition__
         if definition.name is None:
@@ -167,6 +168,8 @@ class TextSearch(Generic[T_co]):
         for name, value in filters.items():
             if name not in self.index.filters:
                 raise InvalidQuery(f"{what} has no filter `{name}`.{did_you_mean(name, self.index.filters)}")
+            if value is UNSET:  # an argument that was not sent: it may be anything
+                continue
             path = definition.wire_path(name)
             values[path] = definition.column_value(name, value, f"{what}, filter `{name}`", InvalidQuery)
         return Search(self.table, self.index.name, definition.wire_path(self.index.field), text, values)

@@ -29,6 +29,7 @@ class FunctionManifest:
     returns: Validator | None = None
     doc: str = ""
     concurrency: Concurrency = "own"  # of actions
+    parameters: tuple[str, ...] = ()  # Python names of the arguments, in the order of `args`
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class TableManifest:
     indexes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     search_indexes: tuple[SearchManifest, ...] = ()
     vector_indexes: tuple[VectorManifest, ...] = ()
+    python_name: str = ""  # of its class
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class RouteManifest:
     method: str
     path: str  # as declared: "/images/{image_id}", or "/images/" when it is a prefix
     is_prefix: bool = False
+    doc: str = ""  # of its handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Manifest:
             "functions": [_function_tree(each) for each in self.functions],
             "tables": [_table_tree(each) for each in self.tables],
             "auth": [provider.to_tree(each) for each in self.auth],
-            "routes": None if self.routes is None else [[r.method, r.path, r.is_prefix] for r in self.routes],
+            "routes": None if self.routes is None else [[r.method, r.path, r.is_prefix, r.doc] for r in self.routes],
             "crons": [_cron_tree(each) for each in self.crons],
         }
         return orjson.dumps(tree)
@@ -125,6 +128,7 @@ def _function_tree(function: FunctionManifest) -> dict[str, Any]:
         "returns": None if function.returns is None else to_export(function.returns),
         "doc": function.doc,
         "concurrency": function.concurrency,
+        "parameters": function.parameters,
     }
 
 
@@ -139,6 +143,7 @@ def _function(tree: dict[str, Any]) -> FunctionManifest:
         None if returns is None else from_export(returns),
         tree["doc"],
         tree["concurrency"],
+        tuple(tree["parameters"]),
     )
 
 
@@ -149,6 +154,7 @@ def _table_tree(table: TableManifest) -> dict[str, Any]:
         "indexes": table.indexes,
         "search_indexes": [[each.name, each.field, each.filters] for each in table.search_indexes],
         "vector_indexes": [[each.name, each.field, each.dimensions, each.filters] for each in table.vector_indexes],
+        "python_name": table.python_name,
     }
 
 
@@ -164,6 +170,7 @@ def _table(tree: dict[str, Any]) -> TableManifest:
             VectorManifest(name, field, dimensions, tuple(filters))
             for name, field, dimensions, filters in tree["vector_indexes"]
         ),
+        tree["python_name"],
     )
 
 

@@ -72,7 +72,14 @@ def _manifest(table: TableDefinition) -> TableManifest:
     assert table.name is not None
     searches = (SearchManifest(name, field, filters) for name, (field, filters) in table.search_indexes.items())
     vectors = (VectorManifest(name, *about) for name, about in table.vector_indexes.items())
-    return TableManifest(table.name, table.validator, tuple(table.indexes.items()), tuple(searches), tuple(vectors))
+    return TableManifest(
+        table.name,
+        table.validator,
+        tuple(table.indexes.items()),
+        tuple(searches),
+        tuple(vectors),
+        table.cls.__name__,
+    )
 
 
 def _tables_in(validator: Validator) -> set[str]:

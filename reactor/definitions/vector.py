@@ -11,6 +11,7 @@ from pydantic import Field
 
 from reactor.definitions.id import Id
 from reactor.definitions.mismatch import did_you_mean
+from reactor.definitions.unset import UNSET
 from reactor.errors import InvalidQuery
 from reactor.values.order import Undefined
 from reactor.values.value import Value
@@ -60,12 +61,14 @@ class Nearest(Generic[T_co]):
         what = self._what
         if not self.either:
             raise InvalidQuery(f"{what}: `or_` adds to filters, and without any every document passes already.")
-        if not filters:
+        conjunction = self._conjunction(filters)
+        if not conjunction:
             raise InvalidQuery(f"{what}: `or_` needs a filter, for example `.or_(is_public=True)`.")
-        return self._checked((*self.either, self._conjunction(filters)))
+        return self._checked((*self.either, conjunction))
 
     def _filtered(self, filters: Mapping[str, Any]) -> Nearest[T_co]:
-        return self._checked((self._conjunction(filters),)) if filters else self
+        conjunction = self._conjunction(filters)
+        return self._checked((conjunction,)) if conjunction else self
 
     def _checked(self, either: tuple[Conjunction, ...]) -> Nearest[T_co]:
         terms = sum(len(values) for conjunction in either for values in conjunction.values())
@@ -82,6 +85,8 @@ class Nearest(Generic[T_co]):
         for name, given in filters.items():
             if name not in self.index.filters:
                 raise InvalidQuery(f"{what} has no filter `{name}`.{did_you_mean(name, self.index.filters)}")
+            if given is UNSET:  # an argument that was not sent: it may be anything
+                continue
             values = given.values if isinstance(given, AnyOf) else (given,)
             about = f"{what}, filter `{name}`"
             found[definition.wire_path(name)] = tuple(
@@ -121,7 +126,7 @@ class VectorSearch(Generic[T_co]):
     def nearest(self, vector: Iterable[float], /, **filters: Any) -> Nearest[T_co]:
         """The documents nearest to `vector` by the angle between (cosine), of those that have these values.
 
-        All filters must fit; a value may be `any_of(…)`. Raises InvalidQuery for a vector or a filter that cannot be.
+        All filters must fit; a value may be `any_of(…)`, and one that is UNSET is left out. Raises InvalidQuery for a vector or a filter that cannot be.
         """
         what = f"{self.table.__name__}.{self.index.name}"
         definition: TableDefinition = self.table.__definition__

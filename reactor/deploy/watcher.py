@@ -57,8 +57,10 @@ class Sources:
 class Watcher:
     """Follows the sources of one project. Changes since *construction* are reported, also those before `changes()`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, generated: frozenset[Path] = frozenset()) -> None:
+        """`generated` are files that a push writes: their change is its end and no new one's beginning."""
         self._root = root.resolve()
+        self._generated = generated
         self._seen = Sources.of(self._root)  # replaced in _look()
 
     async def changes(self) -> AsyncGenerator[frozenset[Path], None]:
@@ -85,7 +87,7 @@ class Watcher:
 
     def _look(self) -> frozenset[Path]:
         before, self._seen = self._seen, Sources.of(self._root)
-        return self._seen.changed_since(before)
+        return self._seen.changed_since(before) - self._generated
 
 
 def _may_hold_sources(project: Project, directory: Path) -> bool:

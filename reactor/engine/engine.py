@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -27,7 +28,8 @@ from reactor.database.catalog import BUNDLE_KEY, EVERYTHING_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.engine.one_snapshot import Asked, OneSnapshot
-from reactor.errors import BadRequest, FunctionCrashed, OutOfRetention, Overloaded
+from reactor.engine.writer_budget import WriterBudget
+from reactor.errors import BadRequest, FunctionCrashed, FunctionTimeout, OutOfRetention, Overloaded
 from reactor.execution.frames import Batch, Call, Failure, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
@@ -35,7 +37,7 @@ from reactor.footprint.commit import Commit
 from reactor.footprint.key_range import KeyRange
 from reactor.footprint.read_set import ReadSet
 from reactor.footprint.write_log import WriteLog
-from reactor.limits import Limits
+from reactor.limits import Limits, setting
 from reactor.subscriptions.manager import SubscriptionManager
 from reactor.subscriptions.run_queue import Run
 from reactor.subscriptions.subscription import Observation, QueryKey, Subscriber, Subscription
@@ -49,6 +51,7 @@ UNKNOWN_READS = ReadSet({SYSTEM_INDEX: (KeyRange.point(BUNDLE_KEY),)})  # of a r
 FIRST_RETRY, LAST_RETRY = 0.5, 64.0  # seconds before a watched query whose process died is run again
 REACHABLE = 5_000_000_000  # ns past the clock that a client may have seen: another node's clock, or ours set back
 ADVANCE = "_system/head:advance"
+_ENDED = (FunctionTimeout.tag, FunctionCrashed.tag)  # failures of calls whose end nobody chose
 
 
 class View(Protocol):
@@ -80,7 +83,8 @@ class Engine:
         self._pool: RunnerPool | None = None
         self._next_call = 1
         self._next_batch = 1
-        self._mutations: dict[int, tuple[str, Done]] = {}  # by call id, from submit to answer: path and who waits
+        self._mutations: dict[int, tuple[Call, Done]] = {}  # by call id, from submit to answer, with who waits
+        self._budget = WriterBudget(limits)
         self._batches: dict[int, dict[int, Run]] = {}  # by batch id: call id → run
         self.services: dict[str, Callable[[Call], Awaitable[Outcome]]] = {}  # what the server does for actions, by path
         self._held: list[tuple[int, int, Sequence[Outcome]]] = []  # (ts, batch id, outcomes) past the head
@@ -146,6 +150,8 @@ class Engine:
         `session` and `request` name a socket's request, which then runs at most once. Raises Overloaded.
         """
         self._check_writer_queue()
+        if not internal:
+            self._check_budget(path, identity)
         self._submit(
             Call(self._call_id(), "mutation", path, args, identity, internal, None, session, request, job), done
         )
@@ -156,8 +162,23 @@ class Engine:
         if not self.pool.writable:
             raise Overloaded("StorageUnavailable", "The data cannot be written just now. Try again later.")
 
+    def _check_budget(self, path: str, identity: bytes | None) -> None:
+        wait = self._budget.admit(path, identity, self._clock.monotonic())
+        if wait is not None:
+            raise Overloaded(
+                "TooMuchWriterTime",
+                f"{path} has used up its share of the time for mutations, which all others wait for. "
+                f"Try again in {math.ceil(wait)} s. {setting('slow_mutation_share')}",
+                retry_after=wait,
+            )
+
+    def _charge(self, call: Call, outcome: Outcome) -> None:
+        ended = outcome.failure is not None and outcome.failure.code in _ENDED
+        seconds = self.limits.mutation_wall if ended else outcome.cpu
+        self._budget.charge(call.path, call.identity, seconds, self._clock.monotonic(), ended=ended)
+
     def _submit(self, call: Call, done: Done) -> None:
-        self._mutations[call.id] = (call.path, done)
+        self._mutations[call.id] = (call, done)
         self.pool.submit_mutation(call)
 
     def submit_action(
@@ -280,8 +301,9 @@ class Engine:
         for outcome in outcomes:
             waiting = self._mutations.pop(outcome.call, None)
             if waiting is not None:
-                path, done = waiting
-                self._functions.write("mutation", path, outcome)
+                call, done = waiting
+                self._charge(call, outcome)
+                self._functions.write("mutation", call.path, outcome)
                 done(outcome)
         for commit in commits:
             if EVERYTHING_KEY in commit.keys.get(SYSTEM_INDEX, ()):
@@ -329,7 +351,7 @@ class Engine:
 
     def _cost(self, outcome: Outcome) -> float:
         """Seconds a query took; a run that had to be killed could not say, and took all it may."""
-        killed = outcome.failure is not None and outcome.failure.code in ("FunctionTimeout", "FunctionCrashed")
+        killed = outcome.failure is not None and outcome.failure.code in _ENDED
         return self.limits.function_cpu if killed else outcome.cpu
 
     def _check_room(self, queries: int = 1) -> None:

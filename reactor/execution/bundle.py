@@ -25,6 +25,7 @@ from reactor.execution.importer import ProjectImporter
 from reactor.execution.libraries import installed_packages, libraries_of
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
+from reactor.execution.seal import Seal
 from reactor.files.place import FilePlace
 from reactor.values.names import wire_name
 
@@ -50,6 +51,7 @@ class Bundle:
     built_in: Mapping[str, str] = field(default_factory=dict)  # environment variables that this server defines
     files: FilePlace | None = None  # set by the process that loaded it, if functions shall run there
     secret: bytes = field(default_factory=lambda: urandom(32), repr=False)  # shared by all runners forked from here
+    seal: Seal = field(default_factory=Seal.random, repr=False)  # of cursors; the deployment's, where there is one
 
     @property
     def manifest(self) -> Manifest:
@@ -81,6 +83,7 @@ def bundle_of(
     functions = FunctionRegistry(definitions)
     sources = importer.sources()
     mark = environment.mark if names is wire_name else f"{environment.mark},as written"
+    mark = ",".join(filter(None, (mark, project.data_mark)))
     return Bundle(
         hash=sources.hash_of(sources.files, mark),
         parts=_parts(sources, importer, modules, functions, mark),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -27,8 +27,9 @@ from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
 from reactor.execution.near_limits import warn_of_limits
 from reactor.execution.outcome import digest_of, error_of, failure_of, is_interruption
+from reactor.execution.pagination import Pages
 from reactor.execution.run import Run
-from reactor.execution.scope import Pages, Scope
+from reactor.execution.scope import Scope
 from reactor.execution.stored_files import discard_blobs
 from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
 from reactor.limits import Limits, setting
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from reactor.database.transaction import Transaction
     from reactor.execution.bundle import Bundle
 
+R = TypeVar("R")
 _cpu = time.thread_time
 
 
@@ -58,14 +60,25 @@ class Ended(NamedTuple):
 class FunctionCaller:
     """Calls functions of one bundle, one at a time (actions: any number)."""
 
-    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_system")
+    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_notice", "_system")
 
-    def __init__(self, bundle: Bundle, limits: Limits, clock: Clock, *, guard: Guard | None = None) -> None:
-        """`guard` limits how long queries and mutations run; one that is not installed limits nothing."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        limits: Limits,
+        clock: Clock,
+        *,
+        guard: Guard | None = None,
+        notice: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """`guard` limits how long queries and mutations run; one that is not installed limits nothing. `notice` is told
+        the exceptions that calls end with, before they become a Failure.
+        """
         self._bundle = bundle
         self._limits = limits
         self._clock = clock
         self._guard = guard or Guard(limits)
+        self._notice = notice
         self._system = SystemCaller(clock, bundle.project)
 
     # ── queries ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -79,7 +92,7 @@ class FunctionCaller:
             raise StaleCode(f"the database belongs to bundle {reading.bundle}, this process runs {self._bundle.hash}")
         chance = Chance.repeatable(self._bundle.secret, call.path.encode(), call.args, call.identity or b"")
         run = self._run(call, self._clock.now_ns(), chance)
-        pages = Pages(call.path, call.args, call.journal)
+        pages = Pages(self._bundle.seal, run, call.path, call.args, call.journal)
         began = _cpu()
         ended = self._attempt(run, reading, lambda: self._invoke_query(call, run, reading, pages))
         cpu = _cpu() - began
@@ -92,7 +105,7 @@ class FunctionCaller:
             digest=digest_of(ended.value, ended.failure, run.logs.lines),
             reads=reading.reads.build().to_wire(),
             identity_read=run.identity_read,
-            journal=pages.journal,
+            journal=call.journal if ended.value is None else pages.journal,  # a page that failed keeps its end
             log_lines=run.logs.lines,
             cpu=cpu,
         )
@@ -148,10 +161,26 @@ class FunctionCaller:
             cpu=cpu,
         )
 
+    def run_within(self, batch: Batch, call: Call, work: Callable[[MutationContext], R]) -> R:
+        """Call `work` as if it were a mutation, and give what it gives. For tests: what it raises is raised as it is."""
+        transaction = batch.transaction(call.path)
+        run = self._run(call, transaction.ts, Chance.unpredictable())
+        run.environment = Environment(Tracked(run, transaction, self._bundle.built_in))
+        token = run.enter()
+        pages = Pages(self._bundle.seal, run, call.path, call.args)
+        try:
+            result = work(MutationContext(Scope(self._bundle, run, transaction, pages)))
+        finally:
+            run.leave(token)
+        if run.fatal is not None:
+            raise run.fatal
+        transaction.release()
+        return result
+
     def _invoke_mutation(self, call: Call, run: Run, transaction: Transaction) -> bytes:
         definition = self._bundle.functions.find(call.path, "mutation", internal=call.internal)
         transaction.source = definition.path
-        scope = Scope(self._bundle, run, transaction, Pages())
+        scope = Scope(self._bundle, run, transaction, Pages(self._bundle.seal, run, call.path, call.args))
         return self._invoke(definition, MutationContext(scope), scope, call)
 
     # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -249,6 +278,8 @@ class FunctionCaller:
         """What to answer for an error of user code. Raises it again if it is not the code's own."""
         if is_interruption(error):
             raise error
+        if self._notice is not None:
+            self._notice(error)
         failure = failure_of(error, self._bundle.project)
         if failure.data is not None and len(failure.data) > self._limits.result_size:
             large = LimitExceeded(

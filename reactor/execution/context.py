@@ -17,7 +17,7 @@ from reactor.execution.database_api import DatabaseReader, DatabaseWriter
 from reactor.execution.environment import Environment
 from reactor.execution.run import Run
 from reactor.execution.scheduling import TransactionalScheduler
-from reactor.execution.scope import Pages, Scope
+from reactor.execution.scope import Scope
 from reactor.execution.stored_files import FileReader, FileWriter
 from reactor.limits import Limits, setting
 
@@ -72,7 +72,7 @@ class QueryContext:
         """Call a query on the same data."""
         scope = self._scope
         definition = _definition(scope, fn, "query")
-        inner = Scope(scope.bundle, scope.run, scope.reading, Pages())
+        inner = Scope(scope.bundle, scope.run, scope.reading, scope.pages)
         return _call(definition, QueryContext(inner), inner, args, kwargs)
 
 
@@ -102,7 +102,7 @@ class MutationContext(QueryContext):
         scope = self._scope
         definition = _definition(scope, fn, "mutation")
         transaction = scope.run.engine(scope.transaction.begin_nested)
-        inner = Scope(scope.bundle, scope.run, transaction, Pages())
+        inner = Scope(scope.bundle, scope.run, transaction, scope.pages)
         try:
             result = _call(definition, MutationContext(inner), inner, args, kwargs)
             scope.run.engine(transaction.release)

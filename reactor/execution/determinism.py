@@ -248,6 +248,7 @@ _LIBRARY = tuple(
         }
     )
 )
+_READERS = ("/linecache.py", "/pdb.py")
 _SOURCE_READERS = ("<frozen importlib", "<frozen zipimport")
 
 
@@ -293,11 +294,11 @@ def _may_open(arguments: tuple[Any, ...]) -> bool:
 
 
 def _reads_source() -> bool:
-    """Whether an import, or the printing of a traceback, is what opens the file."""
+    """Whether an import, the printing of a traceback, or a debugger at its prompt is what opens the file."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         filename = frame.f_code.co_filename
-        if filename.startswith(_SOURCE_READERS) or filename.endswith("/linecache.py"):
+        if filename.startswith(_SOURCE_READERS) or filename.endswith(_READERS):
             return True
         frame = frame.f_back
     return False

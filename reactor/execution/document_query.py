@@ -15,7 +15,7 @@ from reactor.database.scan import Scan
 from reactor.database.text_scan import TextScan
 from reactor.definitions.page import Page, PaginationOpts
 from reactor.errors import InvalidQuery, NotUnique
-from reactor.execution.pagination import Position, fingerprint, read_cursor, write_cursor
+from reactor.execution.pagination import Position, fingerprint
 from reactor.execution.scope import Scope
 from reactor.values.order import Undefined, order_key
 from reactor.values.value import Value
@@ -167,22 +167,23 @@ class DocumentQuery:
         if opts.num_items < 1:
             raise InvalidQuery("Must request at least 1 document while paginating.")
         query = self._fingerprint()
-        end = self._scope.pages.begin(query)
-        start = None if opts.cursor is None else read_cursor(opts.cursor, query)
+        pages = self._scope.pages
+        number, end = pages.begin(query)
+        start = None if opts.cursor is None else pages.read_cursor(opts.cursor, query)
         if opts.end_cursor is not None:
-            end = read_cursor(opts.end_cursor, query)
+            end = pages.read_cursor(opts.end_cursor, query)
         if start is not None and start.key is None:
             reader = _PageReader(start)
         elif end is None:
             reader = self._fill_page(start, opts)
         else:
             reader = self._repeat_page(start, end, opts)
-        self._scope.pages.end(query, reader.end)
+        pages.end(number, query, reader.end)
         return Page(
             page=reader.page,
             is_done=reader.end.key is None,
-            continue_cursor=write_cursor(query, reader.end),
-            split_cursor=None if (middle := reader.middle()) is None else write_cursor(query, middle),
+            continue_cursor=pages.write_cursor(query, reader.end),
+            split_cursor=None if (middle := reader.middle()) is None else pages.write_cursor(query, middle),
             page_status=reader.status,
         )
 

@@ -326,6 +326,7 @@ class LoadBundle(Frame, frozen=True):
     variables: dict[str, tuple[str, int]] = {}  # spawned runners: those their bundle was loaded with
     files: str = ""  # the folder where blobs land
     upload_key: bytes = b""
+    cursor_key: bytes = b""  # of the deployment: the same in every life of the server
 
 
 class BundleLoaded(Frame, frozen=True):

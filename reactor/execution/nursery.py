@@ -39,6 +39,7 @@ from reactor.execution.frames import (
 from reactor.execution.libraries import installed_packages
 from reactor.execution.mirror import make_mirror, put_back, remove_mirror
 from reactor.execution.runner import Runner, RunnerOwner
+from reactor.execution.seal import KEY_SIZE
 from reactor.execution.slot import Slot
 from reactor.files.bucket import SECRETS
 from reactor.files.place import FilePlace
@@ -59,12 +60,13 @@ class Surroundings:
     database: str = ""
     built_in: Mapping[str, str] = field(default_factory=dict)
     files: FilePlace | None = None
+    cursor_key: bytes = field(default_factory=lambda: os.urandom(KEY_SIZE), repr=False)  # user code never sees it
 
     @property
     def more(self) -> dict[str, Any]:
         """What of it a LoadBundle holds for every process alike."""
         files = self.files
-        told: dict[str, Any] = {"built_in": dict(self.built_in)}
+        told: dict[str, Any] = {"built_in": dict(self.built_in), "cursor_key": self.cursor_key}
         return told if files is None else {**told, "files": str(files.folder), "upload_key": files.key.secret}
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from reactor.database.environment import stored_variables
 from reactor.errors import BundleBroken
-from reactor.execution import determinism, loader
+from reactor.execution import debugger, determinism, loader
 from reactor.execution.environment import Noted
 from reactor.execution.frames import (
     BundleFailed,
@@ -41,6 +41,7 @@ from reactor.execution.frames import (
 from reactor.execution.libraries import forget_shadowed, import_libraries
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent, open_descriptors, reset_signals
+from reactor.execution.seal import Seal
 from reactor.execution.serve import Post, file_place, serve
 from reactor.execution.threads import unsafe_threads
 
@@ -126,7 +127,7 @@ class Nursery:
         gc.disable()  # an import makes objects that stay: looking for garbage among them is a third of its time
         try:
             bundle = loader.load_bundle(Path(load.root), environment)
-            self._bundle = dataclasses.replace(bundle, files=file_place(load))
+            self._bundle = dataclasses.replace(bundle, files=file_place(load), seal=Seal(load.cursor_key))
         except BundleBroken as broken:
             self._send(BundleFailed(broken.traceback))
             return False
@@ -222,6 +223,7 @@ def main() -> None:
     os.set_inheritable(arguments.fd, False)
     close_descriptors_except({arguments.fd})
     determinism.install()
+    debugger.install()
     nursery = Nursery(socket.socket(fileno=arguments.fd))
     try:
         nursery.run()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -27,6 +28,7 @@ from reactor.execution.libraries import installed_packages
 from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
+from reactor.execution.seal import KEY_SIZE
 from reactor.execution.writer_lane import Ledger, State, WriterLane
 from reactor.files.place import FilePlace
 from reactor.limits import Limits
@@ -69,13 +71,17 @@ class RunnerPool:
         start_method: str | None = None,
         built_in: Mapping[str, str] | None = None,
         files: FilePlace | None = None,
+        cursor_key: bytes | None = None,
     ) -> None:
         """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system.
 
-        `built_in` are environment variables this server defines; functions put `files` there.
+        `built_in` are environment variables this server defines; functions put `files` there;
+        `cursor_key` seals their cursors (without it they are good for the life of this pool).
         """
         self.on_reader_idle: Callable[[], None] = lambda: None  # set by the application
-        self._surroundings = Surroundings(str(database), dict(built_in or {}), files)
+        self._surroundings = Surroundings(
+            str(database), dict(built_in or {}), files, cursor_key or os.urandom(KEY_SIZE)
+        )
         self._runtime_dir = runtime_dir
         self._limits = limits
         self._clock = clock
@@ -100,14 +106,17 @@ class RunnerPool:
 
     # ── code ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def load(self, root: Path) -> Nursery:
-        """A new nursery with the code as it is on disk. Raises BundleBroken; then nothing has changed."""
+    async def load(self, root: Path, *, again: bool = True) -> Nursery:
+        """A new nursery with the code as it is on disk. Raises BundleBroken; then nothing has changed.
+
+        `again`: the same folder may be loaded again soon, and the next time shall be quick.
+        """
         self._nurseries = {nursery for nursery in self._nurseries if not nursery.over}
         self._loads += 1
         try:
             nursery = await self._take_spare(root).load()
         finally:
-            if self._loads > 1:  # code is being worked on
+            if again and self._loads > 1:  # code is being worked on
                 self.expect_reload(root)
         self._nurseries.add(nursery)
         self._libraries = nursery.libraries
@@ -130,6 +139,9 @@ class RunnerPool:
         spare, self._spare = self._spare, None
         if spare is not None and spare.alive and spare.root == root:
             return spare
+        if spare is not None:  # of a folder that is not loaded any more
+            spare.drain()
+            self._nurseries.add(spare)
         return self._new_nursery(root)
 
     def _new_nursery(

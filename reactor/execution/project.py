@@ -16,6 +16,7 @@ import reactor
 from reactor.errors import DefinitionError
 
 _PACKAGE = Path(reactor.__file__).resolve().parent
+DATA_MARK = ".data"  # in the folder of a deployed version
 _OURS = ("reactor", "codegen")
 
 
@@ -60,6 +61,14 @@ class Project:
         except tomllib.TOMLDecodeError as error:
             raise DefinitionError(f"pyproject.toml: {error}.") from error
         return found if isinstance(found, dict) else {}
+
+    @property
+    def data_mark(self) -> str:
+        """Names the data files that were deployed beside the code, which may read them; empty in a developer's folder."""
+        try:
+            return (self.root / DATA_MARK).read_text().strip()
+        except OSError:
+            return ""
 
     def function_modules(self) -> Iterator[tuple[str, Path]]:
         """Every module below functions/ that may define functions, by its name below `functions.`, in name order.

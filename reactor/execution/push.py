@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import islice
+from typing import Protocol
 
-from reactor.database.batch import Batch
+from reactor.database.catalog import Catalog
+from reactor.database.stored import Stored
 from reactor.database.structure import IndexShape, TableStructure
 from reactor.definitions.schema import Schema
 from reactor.definitions.table_definition import TableDefinition
@@ -19,7 +21,16 @@ from reactor.values.validator import TableOfId
 _NAMED = 3  # offending documents the refusal names
 
 
-def check_documents(batch: Batch, schema: Schema, fitting: Collection[str]) -> None:
+class Stock(Protocol):
+    """What there is: a Batch, or a snapshot of somebody who only looks."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    def stored_documents(self, table: str) -> Iterator[Stored]: ...
+
+
+def check_documents(batch: Stock, schema: Schema, fitting: Collection[str]) -> None:
     """Raise SchemaViolation if a stored document does not fit its table; tables in `fitting` are taken to fit."""
 
     def table_of_id(text: str) -> str | None:
@@ -38,7 +49,7 @@ def check_documents(batch: Batch, schema: Schema, fitting: Collection[str]) -> N
             raise SchemaViolation(f'Documents in table "{name}" do not match the new schema:\n{listed}')
 
 
-def _offences(batch: Batch, name: str, table: TableDefinition, table_of_id: TableOfId) -> Iterator[tuple[str, str]]:
+def _offences(batch: Stock, name: str, table: TableDefinition, table_of_id: TableOfId) -> Iterator[tuple[str, str]]:
     for stored in batch.stored_documents(name):
         message = table.check(stored.fields(), table_of_id)
         if message is not None:

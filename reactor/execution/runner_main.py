@@ -21,6 +21,7 @@ from reactor.execution.frames import LoadBundle
 from reactor.execution.loader import load_bundle
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import close_descriptors_except, die_with_parent
+from reactor.execution.seal import Seal
 from reactor.execution.serve import Post, file_place, serve
 from reactor.storage.storage import VariableRow
 
@@ -60,7 +61,7 @@ def _serve(connected: socket.socket, arguments: argparse.Namespace) -> int:
     assert isinstance(load, LoadBundle)
     variables = {name: VariableRow(value, ts) for name, (value, ts) in load.variables.items()}
     bundle = load_bundle(Path(load.root), Noted(variables, load.built_in))
-    bundle = replace(bundle, secret=load.secret, files=file_place(load))
+    bundle = replace(bundle, secret=load.secret, files=file_place(load), seal=Seal(load.cursor_key))
     if bundle.hash != arguments.bundle:
         print("reactor: the code on disk has changed; waiting for the push", file=sys.stderr)  # noqa: T201
         return CHANGED

@@ -9,8 +9,8 @@ from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.kinds import Kind
-from reactor.errors import FunctionNotFound, InvalidId, InvalidQuery, WrongFunctionKind
-from reactor.execution.pagination import Position, fingerprint, read_journal, write_journal
+from reactor.errors import FunctionNotFound, InvalidId, WrongFunctionKind
+from reactor.execution.pagination import Pages
 from reactor.execution.run import Run
 from reactor.footprint.key_range import KeyRange
 from reactor.values.id import decode_id
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Scope:
-    """One function's. `reading` is a Transaction in a mutation; what it paginated goes into `pages`."""
+    """One function's. `reading` is a Transaction in a mutation; what it paginates goes into `pages`."""
 
     __slots__ = ("bundle", "pages", "reading", "run")
 
@@ -67,31 +67,3 @@ class Scope:
             self.reading.reads.add(SYSTEM_INDEX, KeyRange.point(table_number_key(number)))
             return None
         return table.name
-
-
-class Pages:
-    """The pagination of one function: at most one page, its journal given and taken (reference §4.5)."""
-
-    __slots__ = ("_args", "_given", "_path", "_used", "journal")
-
-    def __init__(self, path: str = "", args: bytes = b"", given: str | None = None) -> None:
-        """A journal belongs to a function and its arguments. `given` is the one the client sent."""
-        self._path = path
-        self._args = args
-        self._given = given
-        self._used = False  # set by begin()
-        self.journal: str | None = None  # set by end()
-
-    def begin(self, query: bytes) -> Position | None:
-        """A page of the query with this fingerprint is wanted. Gives the end it had before, if the journal knows."""
-        if self._used:
-            raise InvalidQuery("This function paginated already: a function can call `paginate` once.")
-        self._used = True
-        return read_journal(self._given, self._bound_to(query))
-
-    def end(self, query: bytes, position: Position) -> None:
-        """The page ends here, also when it is run again."""
-        self.journal = write_journal(self._bound_to(query), position)
-
-    def _bound_to(self, query: bytes) -> bytes:
-        return fingerprint([self._path.encode(), self._args, query])

@@ -34,6 +34,7 @@ from reactor.execution.file_rows import (
     write_file,
 )
 from reactor.execution.frames import Call, Outcome
+from reactor.execution.operator_queries import list_tables, measure_tables, table_data
 from reactor.execution.outcome import digest_of, failure_of
 from reactor.execution.project import Project
 from reactor.execution.scheduling import (
@@ -291,6 +292,11 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/cli/queryEnvironmentVariables": SystemQuery(_list_variables),
     "_system/cli/queryEnvironmentVariables:default": SystemQuery(_list_variables),
     "_system/cli/queryEnvironmentVariables:get": SystemQuery(_get_variable),
+    "_system/cli/tables": SystemQuery(list_tables),
+    "_system/cli/tables:default": SystemQuery(list_tables),
+    "_system/cli/tableData": SystemQuery(table_data),
+    "_system/cli/tableData:default": SystemQuery(table_data),
+    "_system/cli/tableStats": SystemQuery(measure_tables),
 }
 
 

@@ -7,6 +7,7 @@ that passes its filters.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import msgspec
@@ -47,7 +48,7 @@ class VectorPredicate:
         return ()
 
     def meets(self, fact: bytes) -> bool:
-        values, vector = unpack(fact)
+        values, vector = _taken_apart(fact)
         if not passes(self.either, values):
             return False
         return self.least is None or score(self.vector, vector) >= self.least - ROUNDING
@@ -61,4 +62,5 @@ class VectorPredicate:
         return cls(*_decode(data))
 
 
+_taken_apart = lru_cache(maxsize=64)(unpack)  # a commit's fact is told to many predicates, one after another
 _decode = msgspec.msgpack.Decoder(tuple[Either, bytes, float | None]).decode

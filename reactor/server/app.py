@@ -30,7 +30,7 @@ def build_app(application: Application, *, settings: ServerSettings | None = Non
 
 def build_site(application: Application, *, settings: ServerSettings | None = None) -> ASGIApp:
     """The ASGI application of the site's listener: the project's HTTP routes, and nothing else."""
-    return HttpRoutes(application, settings or _settings_of(application), application.limits, at_root=True)
+    return HttpRoutes(application, settings or _settings_of(application), application.limits)
 
 
 def _settings_of(application: Application) -> ServerSettings:

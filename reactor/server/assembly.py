@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from reactor.errors import BadRequest
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.cors import Cors
+from reactor.server.description import description_routes
 from reactor.server.errors import error_response, refusal
 from reactor.server.exact_routes import ExactRoutes
 from reactor.server.files_api import FilesApi
@@ -41,6 +42,7 @@ def assemble(
         routes=[
             *calls,
             *page_routes(verbs, settings),
+            *description_routes(verbs, settings),
             *_service_routes(settings),
             *operator.routes(),
             *TransferApi(verbs).routes(operator.guarded),

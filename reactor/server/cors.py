@@ -10,6 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reactor.server.route_path import route_path
+
 _METHODS = "GET, POST, OPTIONS, PATCH, DELETE, PUT"
 _MAX_AGE = "86400"
 _VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
@@ -23,7 +25,7 @@ class Cors:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
+        if scope["type"] != "http" or not route_path(scope).startswith(self._prefix):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

@@ -32,7 +32,7 @@ async def caller_of(request: Request, verbs: Verbs) -> Caller:
     header = request.headers.get("authorization")
     if header is None:
         key = request.query_params.get("adminKey")
-        return Caller() if key is None else _admin(key, verbs)
+        return Caller() if key is None else _admin(key, verbs, request)
     if len(header) < _SHORTEST:
         raise BadRequest("InvalidHeaderFailure", "The Authorization header is too short to be one")
     scheme, _, credential = header.partition(" ")
@@ -40,12 +40,12 @@ async def caller_of(request: Request, verbs: Verbs) -> Caller:
         case "bearer":
             return Caller((await verbs.identify_user(credential.strip())).identity)
         case "convex":
-            return _admin(credential.strip(), verbs)
+            return _admin(credential.strip(), verbs, request)
         case _:
             raise BadRequest("InvalidAdminKey", "The Authorization header must be `Bearer <token>` or `Convex <key>`")
 
 
-def _admin(credential: str, verbs: Verbs) -> Caller:
+def _admin(credential: str, verbs: Verbs, request: Request) -> Caller:
     name, bar, secret = credential.rpartition("|")  # "type:name|secret": only the secret's colon parts
     secret, colon, encoded = secret.partition(":")
     acting_as = None
@@ -55,6 +55,7 @@ def _admin(credential: str, verbs: Verbs) -> Caller:
         except (binascii.Error, ValueError):
             raise BadRequest("HeaderParseFailure", "The identity to act as is not base64") from None
     try:
-        return Caller(verbs.identify_admin(name + bar + secret, acting_as), admin=True)
+        address = "" if request.client is None else request.client.host
+        return Caller(verbs.identify_admin(name + bar + secret, acting_as, address), admin=True)
     except InvalidValue as error:
         raise BadRequest("HeaderParseFailure", str(error)) from None

@@ -15,8 +15,14 @@ async def left(receive: Receive) -> None:
         pass
 
 
-async def break_off(transport: asyncio.Transport, leaving: asyncio.Future[None]) -> None:
+class ResponseBrokenOff(Exception):
+    """What tells somebody else's server to end a connection whose response cannot be finished."""
+
+
+async def break_off(transport: asyncio.Transport | None, leaving: asyncio.Future[None]) -> None:
     """End the connection in the middle of the body: so the client knows that it is not complete."""
+    if transport is None:  # not our own server: ASGI has no other word for it
+        raise ResponseBrokenOff("After a part of the response was sent, the rest failed, or its client took nothing.")
     transport.close()
     await asyncio.wait((leaving,), timeout=_LAST_BYTES)
     if not leaving.done():

@@ -28,6 +28,7 @@ _STATUS_OF_CODE = {  # where the code says more than the class
     "MethodNotAllowed": 405,
     "RequestTooSlow": 408,
     "RequestTooLarge": 413,
+    "TooManyAuthFailures": 429,
 }
 
 _CLOSE_CODES = {
@@ -47,9 +48,11 @@ _CLOSE_CODES = {
     # come back later
     "SlowReader": 1013,
     "StorageUnavailable": 1013,
+    "TooMuchWriterTime": 1013,
     "TooManyConcurrentMutations": 1013,
     "TooManyInflightActionsForSingleClient": 1013,
     "TooManyConcurrentRequests": 1013,
+    "TooManyAuthFailures": 1013,
     "ExpiredInQueue": 1013,
     "AuthProviderDiscoveryFailed": 1013,
 }

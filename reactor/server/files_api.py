@@ -173,7 +173,7 @@ class _Streamed(Response):
         try:
             await asyncio.wait((leaving, sending), return_when=asyncio.FIRST_COMPLETED)
             if sending.done() and not sending.result():
-                await break_off(scope["reactor.transport"], leaving)
+                await break_off(scope.get("reactor.transport"), leaving)
         finally:
             sending.cancel()
             leaving.cancel()

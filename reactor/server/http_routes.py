@@ -27,6 +27,7 @@ from reactor.server.credentials import caller_of
 from reactor.server.departure import break_off, left
 from reactor.server.errors import INTERNAL, INTERNAL_TEXT, error_response, refusal
 from reactor.server.request_body import read_body
+from reactor.server.route_path import raw_route_path
 from reactor.server.settings import ServerSettings
 from reactor.server.verbs import Verbs
 from reactor.sync.codec import json_text
@@ -36,13 +37,12 @@ _FORWARDED_PROTO = re.compile(r'(?:^|[;,\s])proto="?(https?)\b', re.IGNORECASE)
 
 
 class HttpRoutes:
-    """An ASGI application. Mounted, the path's first segment is taken off; `at_root`, it is part of the route's path."""
+    """An ASGI application. Where it is mounted is no part of the routes' paths."""
 
-    def __init__(self, verbs: Verbs, settings: ServerSettings, limits: Limits, *, at_root: bool = False) -> None:
+    def __init__(self, verbs: Verbs, settings: ServerSettings, limits: Limits) -> None:
         self._verbs = verbs
         self._redact = settings.redact
         self._limits = limits
-        self._at_root = at_root
         self._bodies = _BodyBudget(limits.http_bodies)
         self._known: tuple[Manifest, RouteTable[ManifestRoute] | None] | None = None  # the last manifest and its table
 
@@ -50,9 +50,7 @@ class HttpRoutes:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
-        path: bytes = scope["raw_path"]
-        if not self._at_root:
-            path = b"/" + b"".join(path.split(b"/", 2)[2:])
+        path = raw_route_path(scope)
         found = self._find(scope["method"], path)
         if isinstance(found, Response):
             await found(scope, receive, send)
@@ -98,7 +96,7 @@ class HttpRoutes:
         try:
             await asyncio.wait((leaving, relaying), return_when=asyncio.FIRST_COMPLETED)
             if relaying.done() and not relaying.result():
-                await break_off(scope["reactor.transport"], leaving)
+                await break_off(scope.get("reactor.transport"), leaving)
         finally:
             exchange.leave()
             relaying.cancel()
@@ -163,8 +161,8 @@ def _whole(request: Request, path: bytes, body: bytes) -> HttpRequest:
         scope["query_string"],
         list(scope["headers"]),
         body,
-        scope["client"],
-        scope["server"],
+        scope.get("client"),
+        scope.get("server"),
     )
 
 

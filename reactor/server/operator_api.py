@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -44,12 +45,14 @@ class OperatorApi:
 
     def __init__(self, verbs: Verbs, limits: Limits) -> None:
         self._verbs = verbs
+        self._limits = limits
         self._most = limits.environment_size * _ESCAPED + _ENVELOPE
 
     def routes(self) -> list[BaseRoute]:
         """See the table of reference §5.2."""
         return [
             Route("/api/update_environment_variables", self._endpoint(self._change_variables), methods=["POST"]),
+            Route("/api/_reactor/deploy", self._endpoint(self._deploy), methods=["POST"]),
             Route("/api/stream_function_logs", self._endpoint(self._stream_calls), methods=["GET"]),
         ]
 
@@ -78,6 +81,23 @@ class OperatorApi:
             ) from None
         await self._verbs.change_variables([VariableChange(each.name, each.value) for each in told.changes])
         return Response(status_code=200)
+
+    async def _deploy(self, request: Request) -> Response:
+        """Ours: the body is a gzipped tar of a project's sources; `?dryRun=true` only says what it would change."""
+        archive = await read_body(request, self._limits.deploy_size)
+        dry_run = request.query_params.get("dryRun") == "true"
+        delivery = await asyncio.shield(self._verbs.receive_code(archive, dry_run=dry_run))  # it ends, whoever leaves
+        told = {
+            "status": delivery.status,
+            "digest": delivery.digest,
+            "changes": [
+                {"sign": each.sign, "what": each.what, "name": each.name, "notes": each.notes}
+                for each in delivery.plan.changes
+            ],
+            "warnings": delivery.warnings,
+            "obstacle": delivery.obstacle,
+        }
+        return Response(orjson.dumps(told), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def _stream_calls(self, request: Request) -> Response:
         """Long poll. `limit` and `wait` (seconds) are ours: official clients send the cursor only."""

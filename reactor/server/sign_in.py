@@ -35,9 +35,11 @@ class Driver(Protocol):
 class SignIn:
     """Decides a session's credentials, one after the other, and watches for the end of what was decided."""
 
-    __slots__ = ("_application", "_driver", "_end", "_loop", "_session", "_verification")
+    __slots__ = ("_address", "_application", "_driver", "_end", "_loop", "_session", "_verification")
 
-    def __init__(self, session: SyncSession, application: Application, driver: Driver) -> None:
+    def __init__(self, session: SyncSession, application: Application, driver: Driver, address: str = "") -> None:
+        """`address` is where the socket comes from."""
+        self._address = address
         self._session = session
         self._application = application
         self._driver = driver
@@ -51,7 +53,9 @@ class SignIn:
             self._verification = self._loop.create_task(self._verify_token(credential.token))
             return
         try:
-            identity = self._application.identify_admin(credential.key, credential.acting_as)
+            identity = self._application.identify_admin(credential.key, credential.acting_as, self._address)
+        except Overloaded as error:
+            self._driver.close(error.code)
         except CallerError as error:
             self._driver.carry_out(self._session.refused(error.message))
         except InvalidValue as error:

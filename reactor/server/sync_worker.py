@@ -2,7 +2,7 @@
 
 A Transition needs one timestamp at which every query of the client is known (engine C3). When all are fresh that is
 the log's head. Else it is looked for forward (the newest run, if nothing met the others before it) and backward (just
-before the first result that ended, if the newer ones already held then). If neither is found a few times in a row,
+before the first result that ended, if the newer ones already held then). If neither is found at a few heads in a row,
 because commits keep coming, the whole set is run as a *gang* in one snapshot, which has one by construction.
 
 Everything here is synchronous, on the event loop; who the client is, and for how long, is `SignIn`'s.
@@ -65,7 +65,7 @@ from reactor.sync.session import (
 from reactor.sync.version import StateVersion
 
 PING_FRAME = ws_frame(PING)
-PATIENCE = 3  # refreshes that found no common timestamp before the whole set is run in one snapshot
+PATIENCE = 3  # heads at which none was found before the whole set is run in one snapshot
 
 _log = logging.getLogger("reactor.sync")
 
@@ -99,6 +99,7 @@ class SyncWorker:
         "_gang",
         "_heartbeat",
         "_loop",
+        "_missed_at",
         "_misses",
         "_mutations",
         "_session",
@@ -121,11 +122,12 @@ class SyncWorker:
         self._watched: dict[int, Watched] = {}  # follows Watch and Unwatch
         self._mutations = 0  # sent to the writer and not answered
         self._actions = 0  # running
-        self._misses = 0  # refreshes in a row that found no common timestamp; 0 after each Transition
+        self._misses = 0  # heads in a row at which no common timestamp was found; 0 after each Transition
+        self._missed_at = 0  # the last of them
         self._gang = False  # a gang of ours is queued or running
         self._blocked = False  # a refresh is due once the socket is clear
         self._chunks: Chunks | None = None  # a Transition that is only partly sent
-        self._sign_in = SignIn(self._session, application, self)
+        self._sign_in = SignIn(self._session, application, self, client.address)
         self.closing = False  # close was asked for; nothing is written any more
         heartbeat.add(self)
 
@@ -376,6 +378,10 @@ class SyncWorker:
         return before
 
     def _missed(self) -> None:
+        head = self.application.head
+        if head == self._missed_at:  # no commit since: what is stale is on its way
+            return
+        self._missed_at = head
         self._misses += 1
         if self._misses > PATIENCE and not self._gang:
             self._gang = True

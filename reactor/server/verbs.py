@@ -9,6 +9,7 @@ from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
+from reactor.deploy.receiver import Delivery
 from reactor.engine.call_log import Stretch
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
@@ -58,6 +59,10 @@ class Verbs(Protocol):
         """Set and remove environment variables, all or none. Raises BadRequest."""
         ...
 
+    async def receive_code(self, archive: bytes, *, dry_run: bool = False) -> Delivery:
+        """Put pushed sources in force, or say what that would do. Raises BadRequest; nothing has changed then."""
+        ...
+
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
         """Function calls that ended, from the cursor on (0: the last there are), waiting so long for the first."""
         ...
@@ -82,10 +87,11 @@ class Verbs(Protocol):
         """Have the project's HTTP routes answer a request, which one of them fits. `name` is what logs call it."""
         ...
 
-    def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
+    def identify_admin(self, key: str, acting_as: bytes | None, address: str = "") -> Identity | None:
         """Nobody, or the user whose attributes (encoded JSON of an object) the operator acts as.
 
-        Raises Unauthenticated for a wrong key, BadRequest or InvalidValue for attributes that are none.
+        `address` is where the credential comes from: Overloaded when too many wrong ones came from there. Raises
+        Unauthenticated for a wrong key, BadRequest or InvalidValue for attributes that are none.
         """
         ...
 

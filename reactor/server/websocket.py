@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from starlette.routing import BaseRoute, WebSocketRoute
@@ -45,6 +46,8 @@ def sync_routes(make_worker: WorkerFactory, limits: Limits) -> list[BaseRoute]:
         version = websocket.path_params.get("version")
         header = websocket.headers.get("convex-client")
         client = ClientInfo.of_header(header) if version is None else ClientInfo.of_path(version)
+        if websocket.client is not None:
+            client = replace(client, address=websocket.client.host)
         await websocket.accept()
         await _converse(websocket, lambda socket: make_worker(socket, client), limits)
 

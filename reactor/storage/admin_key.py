@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
+
+from reactor.storage.secret_file import secret_at
 
 FILE_NAME = "admin_key"
 
@@ -19,15 +21,7 @@ class AdminKey:
     @classmethod
     def at(cls, folder: Path) -> AdminKey:
         """The key of a data folder, made (mode 600) if there is none yet."""
-        path = folder / FILE_NAME
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_text().strip())
-        text = f"reactor|{secrets.token_hex(32)}"
-        with os.fdopen(handle, "w") as file:
-            file.write(text + "\n")
-        return cls(text)
+        return cls(secret_at(folder / FILE_NAME, lambda: f"reactor|{secrets.token_hex(32)}"))
 
     @property
     def text(self) -> str:
@@ -35,6 +29,9 @@ class AdminKey:
         return self._text
 
     def matches(self, given: str) -> bool:
-        """Whether this is the key, with or without its name in front; takes the same time either way."""
-        secret = self._text.rpartition("|")[2]
-        return hmac.compare_digest(given.rpartition("|")[2].encode(), secret.encode())
+        """Whether this is the key, with or without its name in front; takes the same time either way, at any length."""
+        return hmac.compare_digest(_digest(given), _digest(self._text))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.rpartition("|")[2].encode("utf-8", "surrogatepass")).digest()

@@ -112,9 +112,7 @@ class SqliteVectors:
         old: bytes | None,
         new: bytes | None,
     ) -> None:
-        sql = self._of(place)
-        if place not in self._committed:
-            self._committed[place] = self._rows(sql.newest)[0][0]
+        sql = self._written(place)
         found = [] if old is None else self._rows(sql.slot_of, (id,))  # filling may not have come to it yet
         if not found:
             if new is not None:
@@ -125,10 +123,17 @@ class SqliteVectors:
             self._run(sql.change, (new, *found[0]))
 
     def fill(self, place: str, rows: Iterable[FactRow]) -> None:
-        sql = self._of(place)
+        sql = self._written(place)
         for row in rows:
             if not self._rows(sql.slot_of, (row.id,)):
                 self._add(sql, row.id, row.fact)
+
+    def _written(self, place: str) -> _Sql:
+        """Before a place is written to."""
+        sql = self._of(place)
+        if place not in self._committed:
+            self._committed[place] = self._rows(sql.newest)[0][0]
+        return sql
 
     def _add(self, sql: _Sql, id: str, fact: bytes) -> None:
         free = self._rows(sql.free)

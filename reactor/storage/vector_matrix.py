@@ -182,7 +182,7 @@ class VectorMatrix:
         for block, rows in self._by_block(slots, stored):
             for start in range(0, len(rows), _AT_ONCE):
                 products = block[rows[start : start + _AT_ONCE]].astype(np.float64) * doubles
-                scores += np.clip(products.sum(axis=1), -1, 1).tolist()
+                scores += (np.clip(products.sum(axis=1), -1, 1) + 0.0).tolist()  # no minus zero
         return scores
 
     def _by_block(self, slots: NDArray[np.intp], stored: Stored) -> Iterator[tuple[Floats, NDArray[np.intp]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
 
@@ -14,6 +14,7 @@ class ClientInfo:
 
     name: str = "unknown"
     version: tuple[int, int, int] = (0, 0, 0)
+    address: str = field(default="", compare=False)  # where it calls from: says nothing of which it is
 
     @property
     def reads_chunks(self) -> bool:

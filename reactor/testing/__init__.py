@@ -5,8 +5,20 @@ product itself.
 """
 
 from reactor.auth.webhook import signed_headers
+from reactor.testing.acting import Acting
 from reactor.testing.backend import TestBackend
 from reactor.testing.fetched import FetchedResponse
+from reactor.testing.live_query import LiveQuery, NothingNew
+from reactor.testing.loaded import LoadedProject
 from reactor.testing.manual_clock import ManualClock
 
-__all__ = ["FetchedResponse", "ManualClock", "TestBackend", "signed_headers"]
+__all__ = [
+    "Acting",
+    "FetchedResponse",
+    "LiveQuery",
+    "LoadedProject",
+    "ManualClock",
+    "NothingNew",
+    "TestBackend",
+    "signed_headers",
+]

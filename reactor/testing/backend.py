@@ -1,28 +1,32 @@
 """TestBackend: a project's functions on a real database, called in-process. No server, no sockets, no other process.
 
 Every mutation is a batch of its own and durable when it returns; scheduled functions and crons run when `advance` lets
-time pass over them, or `run_due` says so. What the server adds, live queries for instance, is not here.
+time pass over them, or `run_due` says so. A subscription runs its query again after each commit that meets what it read.
 """
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime as dt
 import itertools
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import orjson
 
 from reactor.auth.identity import Identity
 from reactor.clock import Clock
+from reactor.database.batch import Batch
 from reactor.database.database import Database
 from reactor.database.environment import VariableChange, update_variables
+from reactor.definitions.context import MutationCtx
+from reactor.definitions.function import Function
+from reactor.definitions.function_definition import FunctionDefinition
+from reactor.execution.bundle import Bundle
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.cron_rows import write_crons
 from reactor.execution.environment import Noted
@@ -30,61 +34,73 @@ from reactor.execution.frames import Call, Kind, Outcome
 from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
 from reactor.execution.outcome import error_of
-from reactor.execution.push import check_documents, structures_of
+from reactor.execution.seal import Seal
 from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.storage.cursor_key import cursor_key_at
+from reactor.testing.acting import Acting, Arguments, to_end
 from reactor.testing.fetched import Collector, FetchedResponse, request_of
 from reactor.testing.files import TestFiles
+from reactor.testing.live_query import LiveQuery
+from reactor.testing.loaded import BUILT_IN, FILE, LoadedProject, memory_folder, push
 from reactor.testing.manual_clock import AdvancingClock, MovableClock
 from reactor.values.value import Value, decode, encode
 
-Arguments = Mapping[str, Any]
-_BUILT_IN = {"CONVEX_CLOUD_URL": "http://127.0.0.1:3210", "CONVEX_SITE_URL": "http://127.0.0.1:3211"}
+R = TypeVar("R")
+MOST_JOBS = 1000  # that run_all runs before it takes them for endless
 
 
-class TestBackend:
+class TestBackend(Acting):
     """A context manager, or to be closed. `with TestBackend(Path("my_project")) as backend: …`
 
-    Results are what a client receives: plain Values, documents as dicts with `_id` and wire names. An error of a
-    function is raised: AppError as it was, everything else as the DeveloperError its text tells of.
+    Functions are called by path, as clients do, or by the function itself (see Acting). An error of a function is raised:
+    AppError as it was, everything else as the DeveloperError its text tells of; what user code raised is its cause.
     """
 
     __test__ = False  # no test itself, whatever pytest thinks of the name
 
     def __init__(
         self,
-        root: Path | str,
+        project: Path | str | LoadedProject,
         *,
         data: Path | str | None = None,
         clock: Clock | None = None,
         limits: Limits = DEFAULT_LIMITS,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Load the project in `root` and push it. `data` is the database's folder; a temporary one without it.
+        """Load the project in this folder and push it; or take one that is loaded. `data` is the database's folder; a
+        temporary one without it.
 
         `env` are environment variables to set first, so that the code finds them while it is loaded too. Without a
         `clock` it is the machine's own, which `advance` sets forward.
         """
+        self._backend = self
         self._limits = limits
         self.clock = clock or AdvancingClock()
         self.log_lines: list[str] = []  # of all calls, in order; a test may clear it
-        self._temporary = None if data is not None else tempfile.TemporaryDirectory(prefix="reactor-test-")
-        folder = Path(data) if data is not None else Path(self._temporary.name)  # type: ignore[union-attr]
+        self.errors: list[BaseException] = []  # raised by functions, scheduled ones too, in order; a test may clear it
+        self._cause: BaseException | None = None  # what the call under way was ended by; set by _notice
+        self.watchers: list[LiveQuery[Any]] = []  # open subscriptions
+        self._loaded = project if isinstance(project, LoadedProject) else None
+        self._temporary = memory_folder("reactor-test-") if data is None else None
+        folder = Path(data) if data is not None else Path(_name(self._temporary))
         folder.mkdir(parents=True, exist_ok=True)
-        self._database = Database.open_writer(folder / "reactor.sqlite", clock=self.clock, boot="test", limits=limits)
+        if self._loaded is not None and not (folder / FILE).exists():
+            self._loaded.copy_to(folder)
+        self._database = Database.open_writer(folder / FILE, clock=self.clock, boot="test", limits=limits)
         try:
-            self._set_variables(env or {})
-            with self._database.snapshot() as snapshot:
-                bundle = load_bundle(Path(root), Noted(snapshot.variables(), _BUILT_IN))
+            bundle = self._load(project, env or {})
             self.files = TestFiles(folder, limits, self._system, lambda: self._now_ms)
-            self.bundle = dataclasses.replace(bundle, files=self.files.place)
+            self.bundle = dataclasses.replace(bundle, files=self.files.place, seal=Seal(cursor_key_at(folder)))
         except BaseException:
             self._close_database()
             raise
         guard = Guard(limits)
         guard.install()
-        self._caller = FunctionCaller(self.bundle, limits, self.clock, guard=guard)
+        self._caller = FunctionCaller(self.bundle, limits, self.clock, guard=guard, notice=self._notice)
         self._numbers = itertools.count(1)
-        self._push()
+        if self._loaded is None or self._database.head.bundle != self.bundle.hash:
+            push(self._database, self.bundle)
+        self._write_crons()
 
     def __enter__(self) -> Self:
         return self
@@ -95,9 +111,10 @@ class TestBackend:
         self.close()
 
     def close(self) -> None:
-        """Close the database, forget the project's modules, delete what was temporary."""
+        """Close the database, forget the project's modules unless others share them, delete what was temporary."""
         self.files.clear_up()
-        self.bundle.unload()
+        if self._loaded is None:
+            self.bundle.unload()
         self._close_database()
 
     def _close_database(self) -> None:
@@ -105,87 +122,152 @@ class TestBackend:
         if self._temporary is not None:
             self._temporary.cleanup()
 
+    def _load(self, project: Path | str | LoadedProject, env: Mapping[str, str]) -> Bundle:
+        if isinstance(project, LoadedProject):
+            self._set_variables({**project.env, **env})
+            return project.bundle
+        self._set_variables(env)
+        with self._database.snapshot() as snapshot:
+            return load_bundle(Path(project), Noted(snapshot.variables(), BUILT_IN))
+
+    # ── who, and with what ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def as_user(self, who: Mapping[str, Any] | str) -> Acting:
+        """Calls as this user: their token's attributes, `{"subject": "ann", "email": …}`, or only the subject."""
+        return _User(self, Identity.of_user(who))
+
     def set_env(self, name: str, value: str | None) -> None:
         """Set an environment variable, or remove it with None. Code that read it while it was loaded is not loaded again."""
         self._set_variables({name: value})
 
-    # ── calling functions ─────────────────────────────────────────────────────────────────────────────────────────────
+    def run(self, work: Callable[[MutationCtx], R]) -> R:
+        """Call any function of the test's own with a mutation's ctx, and commit: to fill the database and look into it.
 
-    def query(self, path: str, args: Arguments | None = None, *, identity: Identity | None = None) -> Any:
-        """The result of a query at the newest data."""
-        return self._result(self.outcome("query", path, args, identity=identity))
-
-    def mutation(self, path: str, args: Arguments | None = None, *, identity: Identity | None = None) -> Any:
-        """The result of a mutation; it is committed."""
-        return self._result(self.outcome("mutation", path, args, identity=identity))
-
-    def action(self, path: str, args: Arguments | None = None, *, identity: Identity | None = None) -> Any:
-        """The result of an action, run to its end on an event loop of its own. Inside a loop, await `run_action`."""
-        return asyncio.run(self.run_action(path, args, identity=identity))
-
-    async def run_action(self, path: str, args: Arguments | None = None, *, identity: Identity | None = None) -> Any:
-        """The result of an action."""
-        return self._result(await self._act(self._call("action", path, args, identity)))
-
-    def fetch(self, method: str, path: str, **request: Any) -> FetchedResponse:
-        """`run_fetch`, run to its end on an event loop of its own."""
-        return asyncio.run(self.run_fetch(method, path, **request))
-
-    async def run_fetch(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | str = b"",
-        json: Any = None,
-        identity: Identity | None = None,
-    ) -> FetchedResponse:
-        """What the project's HTTP routes answer to a request; `path` may have a query, `json` is sent as the body.
-
-        An error of the handler is raised. Where no route answers, the response is the server's 404 or 405.
+        `backend.run(lambda ctx: ctx.db.query(User).collect())`. What it raises is raised, and nothing is written.
         """
-        data = orjson.dumps(json) if json is not None else body.encode() if isinstance(body, str) else body
-        request = request_of(method, path, dict(headers or {}), data, is_json=json is not None)
-        call = self._call("action", f"{method} {path}", {}, identity)
-        client = Collector()
-        outcome = await self._caller.run_http(call, request, self._bridge, client)
-        self.log_lines += outcome.log_lines
-        self._result(outcome)
-        return client.response
+        batch = self._database.begin()
+        try:
+            result = self._caller.run_within(batch, self._call("mutation", "test", {}, None), work)
+        except BaseException:
+            batch.abandon()
+            raise
+        self._commit(batch)
+        return result
+
+    # ── calls, as Acting makes them ───────────────────────────────────────────────────────────────────────────────────
 
     def outcome(
         self, kind: Kind, path: str, args: Arguments | None = None, *, identity: Identity | None = None, **more: Any
     ) -> Outcome:
         """Everything a query or mutation came to. `more` are further fields of the Call: journal, session, job, …"""
+        self._cause = None
         return self._run(self._call(kind, path, args, identity, **more))
+
+    async def act(self, path: str, args: Arguments | None, *, identity: Identity | None, internal: bool) -> Outcome:
+        """Everything an action came to."""
+        self._cause = None
+        return await self._act(self._call("action", path, args, identity, internal=internal))
+
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes | str,
+        json: Any,
+        identity: Identity | None,
+    ) -> FetchedResponse:
+        """See `run_fetch`."""
+        data = orjson.dumps(json) if json is not None else body.encode() if isinstance(body, str) else body
+        request = request_of(method, path, headers, data, is_json=json is not None)
+        call = self._call("action", f"{method} {path}", {}, identity)
+        client = Collector()
+        self._cause = None
+        outcome = await self._caller.run_http(call, request, self._bridge, client)
+        self.log_lines += outcome.log_lines
+        self.result(outcome)
+        return client.response
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What the last call was ended by, if it failed."""
+        return self._cause
+
+    def result(self, outcome: Outcome, cause: BaseException | None = None) -> bytes:
+        """The encoded value; the error of a call that failed is raised. Its cause is the last call's if none is given."""
+        __tracebackhide__ = True
+        if outcome.failure is not None:
+            raise error_of(outcome.failure) from (cause or self._cause)
+        assert outcome.value is not None
+        return outcome.value
+
+    def definition_of(self, fn: Function[..., Any]) -> FunctionDefinition:
+        """The definition of a function, also one that was imported before the project was loaded."""
+        module = fn.__module__.removeprefix("functions.").replace(".", "/")
+        known = self.bundle.functions.look_up(f"{module}:{fn.__name__}")
+        if known is not None and known.fn.__code__.co_filename == fn.fn.__code__.co_filename:
+            return known
+        return self.bundle.functions.of(fn)
 
     # ── scheduled functions ───────────────────────────────────────────────────────────────────────────────────────────
 
     def advance(self, by: dt.timedelta) -> int:
         """Let so much time pass, and run what comes due, each at its own time. How many functions ran."""
-        clock = self.clock
-        if not isinstance(clock, MovableClock):
-            raise TypeError(f"advance() needs a clock with an `advance` of its own, and {clock!r} has none.")
-        end = self._now_ms + by.total_seconds() * 1000
-        ran = self.run_due()
-        while (due := self._next_time()) is not None and due <= end:
-            self._advance_to(clock, due)
-            ran += self.run_due()
-        self._advance_to(clock, end)
-        return ran + self.run_due()
-
-    def _advance_to(self, clock: MovableClock, time_ms: float) -> None:
-        clock.advance(dt.timedelta(microseconds=max(0, math.ceil((time_ms - self._now_ms) * 1000))))
+        return to_end(self.advance_async(by))
 
     def run_due(self) -> int:
         """Run every scheduled function and cron that is due, in due order, those they schedule included. How many ran."""
+        return to_end(self.run_due_async())
+
+    def run_all(self) -> int:
+        """Run every scheduled function, letting the time pass to the last of them, until none is left. How many ran.
+
+        Crons have no end: they are left to `advance`. Raises RuntimeError for functions that schedule themselves for ever.
+        """
+        return to_end(self.run_all_async())
+
+    async def advance_async(self, by: dt.timedelta) -> int:
+        """`advance`, for async tests whose own loop serves what actions talk to."""
+        clock = self._movable
+        end = self._now_ms + by.total_seconds() * 1000
+        ran = await self.run_due_async()
+        while (due := self._next_time()) is not None and due <= end:
+            self._advance_to(clock, due)
+            ran += await self.run_due_async()
+        self._advance_to(clock, end)
+        return ran + await self.run_due_async()
+
+    async def run_due_async(self) -> int:
+        """`run_due`, for async tests."""
         self._system("mutation", "crons:start", {"now": self._now_ms})
         ran = 0
         while (job := self._next_job()) is not None and job["scheduledTime"] <= self._now_ms:
-            self._run_job(job)
+            await self._run_job(job)
             ran += 1
         return ran
+
+    async def run_all_async(self) -> int:
+        """`run_all`, for async tests."""
+        for ran in range(MOST_JOBS):
+            job = self._next_job()
+            if job is None:
+                return ran
+            if job["scheduledTime"] > self._now_ms:
+                self._advance_to(self._movable, job["scheduledTime"])
+            await self._run_job(job)
+        raise RuntimeError(
+            f"{MOST_JOBS} scheduled functions ran, and there are more: do they schedule each other for ever?"
+        )
+
+    @property
+    def _movable(self) -> MovableClock:
+        clock = self.clock
+        if not isinstance(clock, MovableClock):
+            raise TypeError(f"advance() needs a clock with an `advance` of its own, and {clock!r} has none.")
+        return clock
+
+    def _advance_to(self, clock: MovableClock, time_ms: float) -> None:
+        clock.advance(dt.timedelta(microseconds=max(0, math.ceil((time_ms - self._now_ms) * 1000))))
 
     @property
     def _now_ms(self) -> float:
@@ -200,7 +282,7 @@ class TestBackend:
         times: list[float] = [job["scheduledTime"]] if job else []
         return min(times + ([] if cron is None else [cron]), default=None)
 
-    def _run_job(self, job: dict[str, Any]) -> None:
+    async def _run_job(self, job: dict[str, Any]) -> None:
         definition = self.bundle.functions.look_up(job["name"])
         if definition is None or definition.kind == "mutation":
             outcome = self.outcome("mutation", job["name"], job["args"][0], internal=True, job=job["_id"])
@@ -209,14 +291,24 @@ class TestBackend:
             return
         self._system("mutation", "scheduler:claim", {"id": job["_id"]})
         call = self._call("action", job["name"], job["args"][0], None, internal=True, job=job["_id"])
-        self._end_job(job, asyncio.run(self._act(call)))
+        self._end_job(job, await self._act(call))
 
     def _end_job(self, job: dict[str, Any], outcome: Outcome) -> None:
         failure = None if outcome.failure is None else outcome.failure.text
         self._system("mutation", "scheduler:finish", {"id": job["_id"], "error": failure})
 
     def _system(self, kind: Kind, name: str, args: Arguments) -> Any:
-        return self._result(self.outcome(kind, f"_system/{name}", args, internal=True))
+        return decode(self.result(self.outcome(kind, f"_system/{name}", args, internal=True)))
+
+    def _notice(self, error: BaseException) -> None:
+        """Its traceback begins where user code does: what called that is of no interest in a test."""
+        trace = error.__traceback__
+        while trace is not None and not self.bundle.project.owns(trace.tb_frame.f_code.co_filename):
+            trace = trace.tb_next
+        if trace is not None:
+            error.__traceback__ = trace
+        self.errors.append(error)
+        self._cause = error
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,13 +321,16 @@ class TestBackend:
         except BaseException:
             batch.abandon()
             raise
-        batch.commit()
+        self._commit(batch)
 
-    def _push(self) -> None:
+    def _commit(self, batch: Batch) -> None:
+        """Make it durable, and tell the subscriptions."""
+        for commit in batch.commit().commits:
+            for watcher in tuple(self.watchers):
+                watcher.committed(commit.keys)
+
+    def _write_crons(self) -> None:
         batch = self._database.begin()
-        check_documents(batch, self.bundle.schema, ())
-        batch.apply_schema(structures_of(self.bundle.schema))
-        batch.set_bundle(self.bundle.hash, self.bundle.parts)
         crons = batch.transaction("crons")
         write_crons(crons, self.bundle.crons, self._now_ms)
         crons.release()
@@ -257,7 +352,7 @@ class TestBackend:
             except BaseException:
                 batch.abandon()
                 raise
-            batch.commit()
+            self._commit(batch)
         self.log_lines += outcome.log_lines
         return outcome
 
@@ -270,9 +365,15 @@ class TestBackend:
         """What an action calls, each in a transaction of its own."""
         return await self._act(call) if call.kind == "action" else self._run(call)
 
-    @staticmethod
-    def _result(outcome: Outcome) -> Any:
-        if outcome.failure is not None:
-            raise error_of(outcome.failure)
-        assert outcome.value is not None
-        return decode(outcome.value)
+
+class _User(Acting):
+    """Somebody, at a backend."""
+
+    def __init__(self, backend: TestBackend, identity: Identity) -> None:
+        self._backend = backend
+        self._identity = identity
+
+
+def _name(folder: tempfile.TemporaryDirectory[str] | None) -> str:
+    assert folder is not None
+    return folder.name

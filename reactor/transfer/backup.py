@@ -29,7 +29,7 @@ KIND = "reactor-backup"
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATABASE = "reactor.db"
-KEYS = ("admin_key", KEY_FILE)
+KEYS = ("admin_key", "cursor_key", KEY_FILE)
 BUNDLES = "bundles"  # pushed code
 _PIECE = 1 << 20
 

@@ -7,8 +7,15 @@ is computed. numpy does the work; it is imported where it is used, because most 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 from reactor.values.order import Undefined
 from reactor.values.value import Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ROUNDING = 1e-9
 """What two ways of adding up a score may differ by, generously."""
@@ -43,5 +50,11 @@ def score(one: bytes, other: bytes) -> float:
     """The cosine of two vectors of the same length, up to ROUNDING."""
     import numpy as np
 
-    ours, theirs = (np.frombuffer(each, dtype="<f4").astype(np.float64) for each in (one, other))
-    return float(np.dot(ours, theirs))
+    return float(np.dot(_doubles(one), _doubles(other)))
+
+
+@lru_cache(maxsize=1024)  # what is watched is compared with every vector that comes
+def _doubles(unit: bytes) -> NDArray[np.float64]:
+    import numpy as np
+
+    return np.frombuffer(unit, dtype="<f4").astype(np.float64)

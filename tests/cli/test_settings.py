@@ -19,7 +19,7 @@ def read(tmp_path: Path, text: str) -> ProjectSettings:
 
 def test_a_project_that_says_nothing_has_the_defaults(tmp_path: Path) -> None:
     assert ProjectSettings.read(tmp_path) == ProjectSettings()
-    assert read(tmp_path, "[project]\nname = 'x'") == ProjectSettings()
+    assert read(tmp_path, "[project]\nname = 'x'\nversion = '3'") == ProjectSettings(title="x", version="3")
     assert ProjectSettings().limits is DEFAULT_LIMITS
 
 
@@ -37,10 +37,17 @@ def test_limits_are_overridden_by_their_names(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[tool.reactor]\nwire_name = 'x'", "`tool.reactor` has no setting `wire_name`. Did you mean `wire_names`?"),
-        ("[tool.reactor]\nzzz = 1", "Known are: files, limits, private_hosts, wire_names."),
+        (
+            "[tool.reactor]\nzzz = 1",
+            "Known are: files, generated, include, limits, openapi, private_hosts, python_client, wire_names.",
+        ),
         ("[tool.reactor]\nwire_names = 'snake'", "`tool.reactor.wire_names` must be"),
         ("[tool.reactor]\nprivate_hosts = 'x'", "`tool.reactor.private_hosts` must be a list of hosts, not 'x'."),
         ("[tool.reactor]\nprivate_hosts = [1]", "must be a list of hosts, not [1]."),
+        ("[tool.reactor]\ntitle = 'x'", "has no setting `title`"),
+        ("[tool.reactor]\npython_client = 'client/'", "must be the path of a .py file, relative to the project"),
+        ("[tool.reactor]\npython_client = 'functions/api.py'", "must not lie in functions/"),
+        ("[tool.reactor]\nopenapi = true", "must be the path of a .json file, relative to the project, not True."),
         ("[tool.reactor]\nlimits = 3", "`tool.reactor.limits` must be a table, not 3."),
         ("[tool.reactor.limits]\ndocument_reads = 1", "Did you mean `documents_read`?"),
         ("[tool.reactor.limits]\nreaders = 1.5", "`tool.reactor.limits.readers` must be a whole number above zero"),

@@ -13,8 +13,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.clients.clients import Driver
+
 CONVEX = "1.48.0"
-REACT = (f"convex@{CONVEX}", "react@19.3.1", "react-dom@19.3.1", "jsdom@26.1.0")
+REACT = (f"convex@{CONVEX}", "convex-helpers@0.1.124", "react@19.3.1", "react-dom@19.3.1", "jsdom@26.1.0")
 INSTALL_TIME = 300.0
 
 
@@ -44,6 +46,12 @@ def packages_folder(cache: Path, name: str = "node-clients", packages: Sequence[
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def react_driver(cache: Path, script: str) -> Driver:
+    """A script of this folder, in a Node that has React and a window."""
+    packages = packages_folder(cache, "node-react-helpers", REACT)
+    return Driver([str(node_executable()), str(Path(__file__).with_name(script)), str(packages)])
 
 
 def node_environment() -> dict[str, str]:

@@ -7,17 +7,8 @@
 //      {"n": 32, "event": "shown" | "getToken" | "wire" | "console", "client": "a", …}
 // "shown" is the text of the page after each commit of React to it.
 
-import { createRequire } from "node:module";
-
 import { obeyLines, say, tapped } from "./telling.mjs";
-
-const require = createRequire(process.argv[2] + "/");
-const { JSDOM } = require("jsdom");
-
-const dom = new JSDOM("<!doctype html><body></body>", { url: "http://localhost/", pretendToBeVisual: true });
-for (const name of ["window", "document", "navigator", "HTMLElement", "Node", "MutationObserver"]) {
-  Object.defineProperty(globalThis, name, { value: dom.window[name], configurable: true, writable: true });
-}
+import { dom, place as newPlace, require } from "./window.mjs";
 
 const React = require("react"); // looks for `window` when it is loaded
 const { createRoot } = require("react-dom/client");
@@ -115,11 +106,7 @@ const DO = {
   open({ client: name, kind, url, from }) {
     const client = new convex.ConvexReactClient(url, { webSocketConstructor: tapped(WebSocket, name) });
     const provider = new Provider(name, from);
-    const place = document.body.appendChild(document.createElement("div"));
-    let last = null;
-    new MutationObserver(() => {
-      if (place.textContent !== last) say({ event: "shown", client: name, text: (last = place.textContent) });
-    }).observe(place, { childList: true, characterData: true, subtree: true });
+    const place = newPlace((text) => say({ event: "shown", client: name, text }));
     const root = createRoot(place);
     root.render(h(React.StrictMode, null, ROOTS[kind](provider, client)));
     pages.set(name, { client, provider, place, root });

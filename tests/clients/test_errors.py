@@ -57,6 +57,11 @@ PROJECT = {
 
 
             @query
+            def stop(ctx: QueryCtx) -> None:
+                breakpoint()
+
+
+            @query
             def break_query(ctx: QueryCtx) -> None:
                 raise ValueError("boom in a query")
 
@@ -332,3 +337,10 @@ def test_errors_leave_the_other_subscriptions_of_the_socket_alone(clients: Clien
     client.mutation("errors:insert", {"key": "anything"})
     assert good.results == [7]
     assert client.connections == 1
+
+
+def test_a_breakpoint_says_where_it_works(server: RunningServer, clients: Clients) -> None:
+    """A runner has no terminal: a debugger would wait there for ever, or end at once without a word."""
+    client = clients.python(server)
+    with pytest.raises(CallFailed, match=r"Uncaught ForbiddenHere: breakpoint\(\) needs a terminal"):
+        client.query("errors:stop")

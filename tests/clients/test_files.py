@@ -20,7 +20,7 @@ from tests.clients.conftest import Clients
 from tests.support import Project, RunningServer, eventually, serving
 
 COMMAND = "dev"
-LIMIT = 3 << 20
+LIMIT = 8 << 20  # more than the buffers of a line hold
 SCHEMA = """
     from reactor import Id, Index, StoredFile, Table
 
@@ -120,6 +120,7 @@ PROJECT = {
         [tool.reactor.limits]
         file_size = {LIMIT}
         file_stall = 0.5
+        http_stall = 0.5
     """,
     "schema": SCHEMA,
     "functions": {"pictures": PICTURES},
@@ -318,6 +319,37 @@ def test_what_could_run_in_our_origin_is_a_download_in_a_sandbox(client: Client,
     assert served.headers["content-disposition"] == "attachment"
     assert served.headers["x-content-type-options"] == "nosniff"
     assert served.headers["content-security-policy"] == "default-src 'none'; sandbox"
+
+
+@pytest.mark.parametrize("how", ["takes nothing", "leaves"])
+def test_a_reader_who_is_gone_or_takes_nothing_holds_no_file_open(
+    client: Client, server: RunningServer, how: str
+) -> None:
+    url = httpx.URL(client.query("pictures:url", {"file": uploaded(client, bytes(LIMIT), "x/y")}))
+
+    def blobs_open() -> int:
+        folder = Path(f"/proc/{server.pid}/fd")
+        return sum("/files/" in os.readlink(each) for each in folder.iterdir() if each.is_symlink())
+
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        line.connect((url.host, url.port or 80))
+        line.sendall(f"GET {url.raw_path.decode()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 200")
+        assert blobs_open() == 1
+        if how == "takes nothing":
+            assert eventually(lambda: not blobs_open(), 10.0)
+    assert eventually(lambda: not blobs_open(), 10.0)
+
+
+def test_a_file_deleted_while_it_is_read_is_read_to_its_end(client: Client) -> None:
+    data = os.urandom(LIMIT)
+    file = uploaded(client, data, "x/y")
+    with httpx.stream("GET", client.query("pictures:url", {"file": file})) as answer:
+        pieces = answer.iter_raw(65536)
+        first = next(pieces)
+        client.mutation("pictures:remove", {"file": file})
+        assert first + b"".join(pieces) == data
 
 
 def test_addresses_that_name_no_file(client: Client, server: RunningServer) -> None:

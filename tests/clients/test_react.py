@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.clients.clients import Driver, WireMessage, assert_protocol_kept
-from tests.clients.node import REACT, node_executable, packages_folder
+from tests.clients.node import react_driver
 from tests.clients.test_auth import environment, forged, project
 from tests.fake_issuer import FakeIssuer
 from tests.support import RunningServer, serving
@@ -37,8 +37,7 @@ def server(issuer: FakeIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def react(pytestconfig: pytest.Config) -> Iterator[Driver]:
-    packages = packages_folder(Path(pytestconfig.cache.mkdir("node-react")), "node-react", REACT)
-    driver = Driver([str(node_executable()), str(Path(__file__).with_name("react.mjs")), str(packages)])
+    driver = react_driver(Path(pytestconfig.cache.mkdir("node-react")), "react.mjs")
     yield driver
     driver.close()
 

@@ -123,6 +123,17 @@ EVERYTHING = ObjectV(
         Field("byUser", RecordV(IdV("users"), ArrayV(nullable(StringV())))),
         Field("other", IdV("elsewhere")),
         Field("never", UnionV(())),
+        Field(
+            "shape",
+            UnionV(
+                (
+                    ObjectV((Field("kind", LiteralV("circle")), Field("r", NumberV()))),
+                    ObjectV((Field("kind", LiteralV("square")), Field("side", BigIntV()))),
+                )
+            ),
+        ),
+        optional("perhaps", nullable(StringV())),
+        Field("grid", ArrayV(ArrayV(ObjectV((Field("at", RecordV(StringV(), ArrayV(BytesV()))),))))),
     )
 )
 

@@ -117,6 +117,12 @@ same<Every["one"], 1 | 2.5 | true | 7n | 'say "hi"'>(true);
 same<Every["few"], { a?: number; b?: number }>(true);
 same<Every["byUser"], Record<Id<"users">, (string | null)[]>>(true);
 same<Every["never"], never>(true);
+same<Every["shape"], { kind: "circle"; r: number } | { kind: "square"; side: bigint }>(true);
+same<Every["perhaps"], string | null | undefined>(true);
+same<Every["grid"], { at: Record<string, ArrayBuffer[]> }[][]>(true);
+export function area(shape: Every["shape"]): number {
+  return shape.kind === "circle" ? shape.r : Number(shape.side * 2n);
+}
 const elsewhere: string = {} as Every["other"];
 void elsewhere;
 """
@@ -162,6 +168,16 @@ export function Component(props: { note: Id<"notes">; user: Id<"users"> }) {
 
 export async function outsideReact(note: Doc<"notes">) {
   const http = new ConvexHttpClient("http://127.0.0.1:3210");
+  const every = await http.query(api.notes.every, {});
+  // @ts-expect-error: only one of the shapes has it
+  every.shape.r;
+  // @ts-expect-error: a bigint is no number
+  const big: number = every.big;
+  // @ts-expect-error: bytes are no string
+  const bytes: string = every.bytes;
+  // @ts-expect-error: a record may lack a key
+  const few: number = every.few.a;
+  void [big, bytes, few];
   // @ts-expect-error: an action is called as one
   await http.query(api.deep.er.module.run, { input: 1 });
   // @ts-expect-error: the result may be null
@@ -248,5 +264,13 @@ def test_lines_stay_short_enough_to_read() -> None:
         assert max(map(len, text.splitlines())) <= 120
 
 
-def test_codegen_offers_two_names() -> None:
-    assert sorted(codegen.__all__) == ["typescript", "write"]
+def test_codegen_offers_few_names() -> None:
+    assert sorted(codegen.__all__) == [
+        "Outputs",
+        "function_spec",
+        "openapi",
+        "python_client",
+        "stale",
+        "typescript",
+        "write",
+    ]

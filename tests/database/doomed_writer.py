@@ -20,8 +20,15 @@ from reactor.values.value import Value
 
 CALLS = 3
 NOTES = TableStructure(
-    "notes", {"by_batch": ("batch", "call")}, searched={"by_text": IndexShape(("text",), "search", ("call",))}
+    "notes",
+    {"by_batch": ("batch", "call")},
+    searched={
+        "by_text": IndexShape(("text",), "search", ("call",)),
+        "by_vector": IndexShape(("vector",), "vector", ("call",), dimensions=2),
+    },
 )
+
+INSIDE = {"inside the text index": "_fts", "inside the vector index": '_by_vector" (slot'}  # what SQL tells it
 
 
 def die() -> None:
@@ -40,7 +47,7 @@ def main(path: str, place: str, doomed: int, delay: float) -> None:
             return
         if place == "inside commit" and name == "before commit":
             threading.Timer(delay, die).start()
-        elif name == place or (place == "inside the text index" and "_fts" in name):
+        elif name == place or (place in INSIDE and INSIDE[place] in name):
             die()
 
     with fail_point.installed(reach):
@@ -52,7 +59,8 @@ def main(path: str, place: str, doomed: int, delay: float) -> None:
                 fields: dict[str, Value] = {
                     "batch": current,
                     "call": call,
-                    "text": f"batch{current} 猫の写真 " * (10_000 if current == doomed else 2),
+                    "text": f"batch{current} 猫の写真 " * (3000 if current == doomed else 2),
+                    "vector": [float(current), float(call)],
                 }
                 t.insert("notes", fields)
                 t.record_request("session", current * CALLS + call, b"", b"")

@@ -13,16 +13,19 @@ import pytest
 
 from reactor.clock import SystemClock
 from reactor.database.database import Database
+from reactor.database.vector_search import VectorSearch
 
 from .conftest import Open
 from .doomed_writer import CALLS
 from .stories import insert, read
 from .texts import assert_text_indexes_are_whole
+from .vectors import assert_vector_indexes_are_whole
 
 PLACES = [
     ("SAVEPOINT call_0", False),
     ("RELEASE call_0", False),
     ("inside the text index", False),
+    ("inside the vector index", False),
     ("INSERT INTO _log VALUES (?, ?, ?, ?, ?, ?)", False),
     ("before commit", False),
     ("COMMIT", False),
@@ -63,6 +66,10 @@ def assert_whole_batches(db: Database, path: Path, last: int) -> None:
     assert [n for n in range(100) if batch.recorded_request("session", n)] == list(answered)
     batch.abandon()
     assert assert_text_indexes_are_whole(path) == 1
+    assert assert_vector_indexes_are_whole(path) == 1
+    with db.snapshot() as snapshot:
+        found = snapshot.nearest(VectorSearch("notes", "by_vector", (1.0, 1.0), (), 256))
+    assert {hit.id for hit in found} == {note.id for note in notes}
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as tool:
         assert tool.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     tool.close()

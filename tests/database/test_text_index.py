@@ -112,6 +112,10 @@ def test_the_index_outlives_the_process(searched: Database, opened: Open, path: 
     assert index_number(again) == number
     declare(again, SEARCHED)
     assert index_number(again) == number, "what is declared again is not made again"
+    with closing(sqlite3.connect(path)) as raw:
+        described = dict(raw.execute("SELECT name, fields FROM _indexes WHERE table_number > 10000"))
+    assert described["by_creation_time"] == '["_creationTime"]', "as files of earlier releases have it"
+    assert "search" in described["by_text"]
     write(again, lambda t: t.replace(note, {"text": "two"}))
     assert assert_text_indexes_are_whole(path) == 1
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from reactor import Id, Int64, SearchIndex, Table
+from reactor import UNSET, Id, Int64, SearchIndex, Table
 from reactor.definitions.schema import Schema
 from reactor.errors import DefinitionError, InvalidQuery
 from reactor.values.order import UNDEFINED
@@ -97,6 +97,12 @@ def test_an_unknown_filter_says_which_was_meant_and_a_wrong_one_what_fits() -> N
         Image.search_prompt("x", is_pub=True)
     with pytest.raises(InvalidQuery, match=r"v\.boolean"):
         Image.search_prompt("x", is_public=1)
+
+
+def test_a_filter_that_is_unset_is_left_out() -> None:
+    assert Image.search_prompt("x", is_public=UNSET, user_id=ID) == Image.search_prompt("x", user_id=ID)
+    with pytest.raises(InvalidQuery, match="no filter `is_pub`"):
+        Image.search_prompt("x", is_pub=UNSET)
 
 
 def test_a_search_looks_for_a_text() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reactor import Id, Index, Scored, Table, VectorIndex, VectorMatch, any_of
+from reactor import UNSET, Id, Index, Scored, Table, VectorIndex, VectorMatch, any_of
 from reactor.definitions.manifest import Manifest, VectorManifest
 from reactor.definitions.schema import Schema
 from reactor.definitions.shape import Shape
@@ -80,6 +80,8 @@ def test_nearest_holds_wire_names_and_checked_filters() -> None:
     assert (found.table_name, found.index_name, found.vector) == ("pictures", "by_embedding", (1.0, 0.5, 0.0))
     assert found.either == ({"userId": ("u",), "style": (UNDEFINED,)},)
     assert Picture.by_embedding.nearest([1, 0, 0]).either == ()
+    assert Picture.by_embedding.nearest([1, 0, 0], user_id=UNSET).either == ()
+    assert Picture.by_embedding.nearest([1, 0, 0], user_id=UNSET, is_public=True).either == ({"isPublic": (True,)},)
 
 
 def test_filters_may_have_several_values_and_alternatives() -> None:
@@ -132,6 +134,7 @@ def test_what_is_no_vector_of_the_index_is_refused(vector: Any, message: str) ->
         (lambda near: near.nearest([1, 0, 0], style=any_of("oil", 1)), "filter `style`"),
         (lambda near: near.nearest([1, 0, 0]).or_(is_public=True), "every document passes already"),
         (lambda near: near.nearest([1, 0, 0], user_id="x").or_(), "`or_` needs a filter"),
+        (lambda near: near.nearest([1, 0, 0], user_id="x").or_(style=UNSET), "`or_` needs a filter"),
         (
             lambda near: near.nearest([1, 0, 0], user_id=any_of(*map(str, range(64)))).or_(is_public=True),
             r"^Vector query against pictures\.by_embedding has too many conditions\. Max: 64 Actual: 65$",

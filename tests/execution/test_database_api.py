@@ -74,7 +74,7 @@ FUNCTIONS = """
 
     @query
     def search(ctx: QueryCtx) -> list[Note]:
-        return ctx.db.query(Note.search_text("x")).take(3)
+        return ctx.db.query(Note.search_text("x")).order("desc").take(3)
 
     @query
     def query_nonsense(ctx: QueryCtx) -> list[Note]:
@@ -215,6 +215,7 @@ def test_calls_that_make_no_sense_say_what_to_write(running: TestBackend) -> Non
     assert "insert(User(…))" in failure_text(running, "m:insertNonsense")
     assert "takes a Table" in failure_text(running, "m:queryNonsense", kind="query")
     assert "names of tables do not start with `_`" in failure_text(running, "m:ofTable", {"table": "_log"}, "query")
+    assert "takes no `order`" in failure_text(running, "m:search", kind="query")
 
 
 def test_ids_are_normalized_without_ever_raising(running: TestBackend) -> None:

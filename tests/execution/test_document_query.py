@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reactor.auth.identity import Identity
 from reactor.errors import AppError
 from reactor.footprint.read_set import ReadSet
 from reactor.limits import DEFAULT_LIMITS
@@ -79,9 +80,24 @@ FUNCTIONS = """
         return ctx.db.query(Note.by_rank.eq(rank)).paginate(pagination_opts)
 
     @query
-    def two_pages(ctx: QueryCtx, pagination_opts: PaginationOpts) -> Page[Note]:
-        ctx.db.query(Note).paginate(pagination_opts)
-        return ctx.db.query(Note).paginate(pagination_opts)
+    def two_pages(ctx: QueryCtx, low: PaginationOpts, high: PaginationOpts) -> list[Page[Note]]:
+        notes = ctx.db.query(Note.by_rank.lt(100))
+        return [notes.paginate(low), ctx.run_query(page_of_high, high)]
+
+    @internal_query
+    def page_of_high(ctx: QueryCtx, pagination_opts: PaginationOpts) -> Page[Note]:
+        return ctx.db.query(Note.by_rank.gte(100)).paginate(pagination_opts)
+
+    @query
+    def sometimes_a_page(ctx: QueryCtx, pagination_opts: PaginationOpts) -> Page[Note]:
+        if ctx.db.query(Note.by_rank.eq(999)).first() is not None:
+            raise AppError("not now")
+        return ctx.db.query(Note.by_rank).paginate(pagination_opts)
+
+    @query
+    def my_page(ctx: QueryCtx, pagination_opts: PaginationOpts) -> Page[Note]:
+        ctx.auth.get_user_identity()
+        return ctx.db.query(Note.by_rank).paginate(pagination_opts)
 
     @query
     def counted(ctx: QueryCtx, pagination_opts: PaginationOpts) -> Page[str]:
@@ -225,10 +241,32 @@ def test_a_cursor_of_another_query_makes_the_client_begin_again(running: TestBac
     assert "InvalidCursor" in failure_text(running, path, args, "query")
 
 
-def test_a_page_needs_an_item_and_a_function_makes_one_page(running: TestBackend) -> None:
+def test_a_page_needs_an_item(running: TestBackend) -> None:
     text = failure_text(running, "m:page", {"paginationOpts": opts(0)}, "query")
     assert text.endswith("Must request at least 1 document while paginating.")
-    assert "can call `paginate` once" in failure_text(running, "m:twoPages", {"paginationOpts": opts()}, "query")
+
+
+def test_a_cursor_holds_for_whoever_it_was_given_to_and_for_no_other_database(
+    running: TestBackend, tmp_path: Path
+) -> None:
+    add(running, 1, 2, 3)
+    ann, bob = (Identity.from_attributes({"issuer": "https://i", "subject": name}) for name in ("ann", "bob"))
+    first = running.query("m:myPage", {"paginationOpts": opts()}, identity=ann)
+    args = {"paginationOpts": opts(cursor=first["continueCursor"])}
+    assert ranks(running.query("m:myPage", args, identity=ann)) == [3]
+    ours = {"paginationOpts": opts(cursor=page(running)["continueCursor"])}
+    with backend(tmp_path / "other", FUNCTIONS) as other:
+        for refusing, identity, refused in ((running, bob, args), (running, None, args), (other, ann, ours)):
+            with pytest.raises(AppError) as caught:
+                refusing.query("m:myPage", refused, identity=identity)
+            assert caught.value.data == {"isConvexSystemError": True, "paginationError": "InvalidCursor"}
+
+
+def test_ends_the_wrong_way_round_enclose_nothing(running: TestBackend) -> None:
+    add(running, 1, 2, 3)
+    early, late = page(running, 1)["continueCursor"], page(running, 2)["continueCursor"]
+    assert ranks(running.query("m:page", {"paginationOpts": opts(9, late, endCursor=early)})) == []
+    assert ranks(running.query("m:page", {"paginationOpts": opts(9, late, endCursor=late)})) == []
 
 
 def test_the_number_of_a_hook_changes_nothing(running: TestBackend) -> None:
@@ -303,6 +341,36 @@ def test_a_journal_of_other_arguments_or_no_journal_at_all_is_ignored(running: T
     assert ranks(live_page(running, {"paginationOpts": opts(2)}, journal)[0]) == [1, 2]
     assert ranks(live_page(running, {"paginationOpts": opts(2)}, "nonsense")[0]) == [1, 2]
     assert running.outcome("query", "m:ranks").journal is None
+
+
+def test_a_function_makes_several_pages_and_each_keeps_its_edge(running: TestBackend) -> None:
+    """Convex allows one `paginate` a function (reference §4.5); the second is in a query that this one calls."""
+    add(running, 10, 20, 30, 110, 120, 130)
+    args = {"low": opts(), "high": opts(1)}
+
+    def seen(journal: str | None) -> tuple[list[list[int]], str | None]:
+        outcome = running.outcome("query", "m:twoPages", args, journal=journal)
+        assert outcome.value is not None, outcome.failure
+        return [ranks(each) for each in decode(outcome.value)], outcome.journal  # type: ignore[union-attr, arg-type]
+
+    first, journal = seen(None)
+    assert first == [[10, 20], [110]]
+    add(running, 15, 25, 105, 115)
+    assert seen(None)[0] == [[10, 15], [105]]
+    assert seen(journal) == ([[10, 15, 20], [105, 110]], journal)
+
+
+def test_a_page_that_fails_for_a_while_comes_back_with_its_edge(running: TestBackend) -> None:
+    add(running, 10, 20, 30)
+    args = {"paginationOpts": opts()}
+    journal = running.outcome("query", "m:sometimesAPage", args).journal
+    add(running, 15, 999)
+    failed = running.outcome("query", "m:sometimesAPage", args, journal=journal)
+    assert (failed.value, failed.journal) == (None, journal)
+    running.mutation("m:remove", {"rank": 999})
+    again = running.outcome("query", "m:sometimesAPage", args, journal=failed.journal)
+    assert again.value is not None
+    assert ranks(decode(again.value)) == [10, 15, 20]  # type: ignore[arg-type]
 
 
 EDITS = st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=6)

@@ -746,3 +746,35 @@ async def test_a_pool_stops_while_a_checkpoint_waits_for_a_query(tmp_path: Path)
         async with asyncio.timeout(5):
             await pool.pool.stop()
     assert complaints == []
+
+
+PAGES = """
+from typing import Any
+from reactor import MutationCtx, PaginationOpts, QueryCtx, mutation, query
+from schema import Note
+
+def next_page(ctx: QueryCtx, cursor: str | None) -> tuple[list[str], str]:
+    page = ctx.db.query(Note.by_text).paginate(PaginationOpts(num_items=1, cursor=cursor))
+    return [note.text for note in page.page], page.continue_cursor
+
+@query
+def read(ctx: QueryCtx, cursor: str | None = None) -> list[Any]:
+    return [*next_page(ctx, cursor)]
+
+@mutation
+def write(ctx: MutationCtx, cursor: str | None = None) -> list[Any]:
+    return [*next_page(ctx, cursor)]
+"""
+
+
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+async def test_a_cursor_of_one_process_is_good_in_all_of_them(tmp_path: Path, start_method: str) -> None:
+    prepare = lambda pool: pool.write("functions/pages.py", PAGES)  # noqa: E731
+    async with running_pool(tmp_path, start_method=start_method, prepare=prepare) as pool:
+        for text in ("a", "b"):
+            await pool.mutate("notes:add", text=text)
+        read, written = value_of(await pool.ask("pages:read")), value_of(await pool.mutate("pages:write"))
+        assert read == written
+        assert read[0] == ["a"]
+        assert value_of(await pool.mutate("pages:write", cursor=read[1]))[0] == ["b"]
+        assert value_of(await pool.ask("pages:read", cursor=written[1]))[0] == ["b"]

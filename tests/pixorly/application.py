@@ -8,6 +8,7 @@ import datetime as dt
 import itertools
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from reactor.auth.identity import Identity
 from reactor.errors import AppError
 from reactor.execution.frames import Kind, Outcome
 from reactor.execution.outcome import error_of
+from reactor.limits import Limits
 from reactor.testing import ManualClock, TestBackend
 from reactor.values.value import decode
 from tests.pixorly.fakes import BUCKET
@@ -35,6 +37,15 @@ class Pixorly:
 
     def close(self) -> None:
         self.backend.close()
+
+    @contextlib.contextmanager
+    def limited(self, limits: Limits) -> Iterator[None]:
+        """Functions have to do with these for the length of a `with` block."""
+        self.backend.close()
+        self.backend = TestBackend(ROOT, data=self.data, clock=self.clock, limits=limits)
+        yield
+        self.backend.close()
+        self.backend = TestBackend(ROOT, data=self.data, clock=self.clock)
 
     @property
     def clock_now(self) -> dt.datetime:

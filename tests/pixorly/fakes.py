@@ -18,6 +18,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from urllib.parse import unquote
+from xml.etree import ElementTree as ET
 
 import uvicorn
 from PIL import Image
@@ -179,11 +180,17 @@ class FakeStore(FakeServer):
         self.objects: dict[str, StoredObject] = {}
         self.answers: deque[int] = deque()  # statuses for the next requests; then all is well
         self.puts: list[str] = []
+        self.locked: set[str] = set()  # keys that cannot be deleted
         self.gate = Gate()  # a PUT is stored, and its answer held here
         super().__init__()
 
     def application(self) -> Starlette:
-        return Starlette(routes=[Route(f"/{BUCKET}/{{key:path}}", self._object, methods=["PUT", "DELETE", "GET"])])
+        return Starlette(
+            routes=[
+                Route(f"/{BUCKET}", self._delete, methods=["POST"]),
+                Route(f"/{BUCKET}/{{key:path}}", self._object, methods=["PUT", "GET"]),
+            ]
+        )
 
     @property
     def environment(self) -> dict[str, str]:
@@ -210,13 +217,32 @@ class FakeStore(FakeServer):
             self.puts.append(key)
             self.asked()
             await self.gate.pass_through(request)
-        elif request.method == "DELETE":
-            self.objects.pop(key, None)
-            self.asked()
-            return Response(status_code=204)
         elif key not in self.objects:
             return Response("NoSuchKey", 404)
         return Response(self.objects[key].data if request.method == "GET" else b"")
+
+    async def _delete(self, request: Request) -> Response:
+        """DeleteObjects, quiet: the answer names those that could not be deleted."""
+        body = await request.body()
+        checksum = base64.b64encode(hashlib.md5(body).digest()).decode()
+        if not _signature_is_right(request, body) or request.headers["content-md5"] != checksum:
+            return Response("SignatureDoesNotMatch", 403)
+        if self.answers and (status := self.answers.popleft()) != 200:
+            return Response("as you wish", status)
+        keys = [str(key.text) for key in ET.fromstring(body).iterfind("Object/Key")]
+        if len(keys) > 1000:
+            return Response("MalformedXML", 400)
+        for key in keys:
+            if key not in self.locked:
+                self.objects.pop(key, None)
+        errors = "".join(
+            f"<Error><Key>{key}</Key><Code>AccessDenied</Code></Error>" for key in keys if key in self.locked
+        )
+        self.asked()
+        return Response(
+            f'<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{errors}</DeleteResult>',
+            media_type="application/xml",
+        )
 
 
 def _signature_is_right(request: Request, body: bytes) -> bool:

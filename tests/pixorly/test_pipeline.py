@@ -352,10 +352,17 @@ def test_a_deleted_user_leaves_nothing_in_the_bucket(pixorly: Pixorly, world: Wo
     ada.order(numImages=3)
     run(pixorly)
     assert len(world.store.objects) == 6
+    world.store.locked.add(world.store.keys("images")[0])
     pixorly.mutation("users:deleteUser", clerkId="ada")
     run(pixorly)
-    assert sweep(pixorly) == 3
+    assert len(world.store.objects) == 1
+    assert ada.query("deletions:getProgress")["objectsLeft"] == 1, "it is not over while one cannot be deleted"
+    world.store.locked.clear()
+    pixorly.clock.advance(600 * SECOND)
+    assert sweep(pixorly) == 1
     assert world.store.objects == {}
+    assert ada.query("deletions:getProgress") is None
+    assert [pixorly.count(table) for table in ("accountDeletions", "looseObjects")] == [0, 0]
 
 
 # ── downloads ─────────────────────────────────────────────────────────────────────────────────────────────────────────

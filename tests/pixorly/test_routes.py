@@ -231,3 +231,6 @@ def test_programs_see_their_owners_things_only(pixorly: Pixorly, world: World, a
     assert error_of(program.call("GET", f"status/{job}")) == (404, "not_found")
     assert error_of(program.call("GET", "status/nonsense")) == (404, "not_found")
     assert program.call("GET", "images").json() == {"images": [], "nextCursor": None}
+    key = pixorly.query("images:pageOfUser", userId=bea.user_id, paginationOpts={"numItems": 1, "cursor": None})
+    for cursor in (key["continueCursor"], "nonsense"):
+        assert error_of(program.call("GET", f"images?cursor={cursor}")) == (400, "invalid_request")

@@ -17,6 +17,8 @@ from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.deploy.plan import DeployPlan
+from reactor.deploy.receiver import Delivery
 from reactor.engine.call_log import Stretch
 from reactor.errors import Unauthenticated
 from reactor.execution.frames import Failure, HttpRequest, Outcome
@@ -67,6 +69,7 @@ class PretendVerbs:
     outcome: Outcome | Exception = field(default_factory=lambda: succeeded(b"null"))
     asked: list[Asked] = field(default_factory=list)
     changed: list[VariableChange] = field(default_factory=list)
+    pushed: list[tuple[bytes, bool]] = field(default_factory=list)
     read: list[tuple[int, int, float]] = field(default_factory=list)
     stretch: Stretch = field(default_factory=lambda: Stretch([], 1))
     manifest: Manifest = MANIFEST
@@ -125,7 +128,11 @@ class PretendVerbs:
         self.read.append((cursor, limit, wait))
         return self.stretch
 
-    def identify_admin(self, key: str, acting_as: bytes | None) -> Identity | None:
+    async def receive_code(self, archive: bytes, *, dry_run: bool = False) -> Delivery:
+        self.pushed.append((archive, dry_run))
+        return Delivery("planned" if dry_run else "deployed", "0" * 32, DeployPlan())
+
+    def identify_admin(self, key: str, acting_as: bytes | None, address: str = "") -> Identity | None:
         if key != ADMIN_KEY:
             raise Unauthenticated("BadDeployKey", "The provided admin key was invalid for this instance")
         if acting_as is None:

@@ -330,7 +330,7 @@ async def test_a_socket_at_a_route_is_refused() -> None:
 async def test_the_site_has_the_routes_at_its_root_and_nothing_else() -> None:
     """§2.5: a second listener forwards `/<path>` to `/http/<path>`."""
     verbs = PretendVerbs(manifest=ROUTES, answering=echo)
-    site = HttpRoutes(verbs, ServerSettings(), DEFAULT_LIMITS, at_root=True)
+    site = HttpRoutes(verbs, ServerSettings(), DEFAULT_LIMITS)
     async with listening(site) as address, httpx.AsyncClient(base_url=address.url, trust_env=False) as http:
         assert (await http.get("/hello?x")).headers["x-request"] == "GET http /hello x"
         assert (await http.get("/")).headers["x-request"] == "GET http /"
@@ -363,7 +363,7 @@ POST = b"POST /hello HTTP/1.1\r\nHost: x\r\n"
 async def test_a_request_with_two_readings_is_refused_and_the_line_ends(request_bytes: bytes) -> None:
     """Reliability rows 18 and 19, at the site's listener."""
     verbs = PretendVerbs(manifest=ROUTES, answering=echo)
-    site = HttpRoutes(verbs, ServerSettings(), DEFAULT_LIMITS, at_root=True)
+    site = HttpRoutes(verbs, ServerSettings(), DEFAULT_LIMITS)
     async with listening(site) as address, tcp(address) as client:
         await client.send(request_bytes)
         answer = await asyncio.wait_for(client.drain(), 5)
@@ -375,7 +375,7 @@ async def test_a_request_with_two_readings_is_refused_and_the_line_ends(request_
 async def test_pipelined_requests_are_answered_in_their_order() -> None:
     """Reliability row 19."""
     verbs = PretendVerbs(manifest=ROUTES, answering=echo)
-    site = HttpRoutes(verbs, ServerSettings(), DEFAULT_LIMITS, at_root=True)
+    site = HttpRoutes(verbs, ServerSettings(), DEFAULT_LIMITS)
     async with listening(site) as address, tcp(address) as client:
         heads = [b"GET /u/%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(200)]
         heads.append(b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

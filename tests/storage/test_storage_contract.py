@@ -182,6 +182,12 @@ class TestDocuments:
             for end in keys:
                 assert notes.scan(KeyRange(start, end)) == expected[keys.index(start) : keys.index(end)]
 
+    def test_a_table_is_measured_in_documents_and_bytes(self, notes: Notes) -> None:
+        assert notes.storage.documents.measure(notes.table.place) == (0, 0)
+        notes.insert("x", b"k", b'{"a":1}')
+        notes.insert("y", b"l", '{"ä":1}'.encode())
+        assert notes.storage.documents.measure(notes.table.place) == (2, 15)
+
     def test_a_scan_by_id_follows_the_ids(self, notes: Notes) -> None:
         for name in ("b", "a", "c"):
             notes.insert(name, name.encode())

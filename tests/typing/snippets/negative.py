@@ -23,6 +23,7 @@ from reactor import (
     action,
     query,
 )
+from reactor.testing import TestBackend
 
 
 def negative(ctx: MutationCtx, qctx: QueryCtx, actx: ActionCtx, uid: Id[User], iid: Id[Image], user: User) -> None:
@@ -134,3 +135,10 @@ crons.weekly("d", "Sunday", 5, jobs.start, width=3)  # N54 no day of the week
 @action(concurrency="shared")  # N55 a plain action cannot share a loop
 def shared_and_blocking(ctx: SyncActionCtx) -> int:
     return 1
+
+
+def in_tests(backend: TestBackend, job_id: Id[Job]) -> None:
+    backend.query(jobs.start, width=3)  # N61 a mutation as a query
+    backend.mutation(jobs.start, wdith=3)  # N62 no such argument
+    backend.subscribe(jobs.get)  # N63 missing argument
+    backend.as_user("ann").action(job_actions.blocking, job_id="x")  # N64 a plain str is no Id

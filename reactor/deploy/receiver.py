@@ -1,0 +1,133 @@
+"""Receiver: code that arrives over the network becomes the code in force, or is refused and nothing has happened.
+
+Its steps, in this order: the archive is read and kept under its digest, a nursery loads it, what is coming is announced,
+the pool switches in one commit, what serves is noted. Dying between any two of them leaves a server that starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from reactor.clock import Clock
+from reactor.definitions.manifest import Manifest
+from reactor.deploy.bundle_store import BundleStore, StoredBundle
+from reactor.deploy.plan import DeployPlan
+from reactor.deploy.source_archive import SourceArchive
+from reactor.errors import BadRequest, BundleBroken, DefinitionError, SchemaViolation, WriterDied
+from reactor.execution.nursery import Nursery
+from reactor.limits import Limits
+
+
+class Runners(Protocol):
+    """Who runs the code."""
+
+    async def load(self, root: Path, *, again: bool) -> Nursery: ...
+
+    async def switch(self, nursery: Nursery) -> None: ...
+
+    async def discard(self, nursery: Nursery) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is in force when code arrives."""
+
+    pool: Runners
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of it."""
+
+    status: Literal["deployed", "unchanged", "planned"]
+    digest: str
+    plan: DeployPlan
+    warnings: tuple[str, ...] = ()
+    obstacle: str | None = None  # of a plan: why the push would be refused
+    nursery: Nursery | None = None  # the one now in force, when it is new
+
+
+CheckDocuments = Callable[[Path, Collection[str]], Awaitable[str | None]]
+"""Says which stored documents a project's schema refuses, if any; the tables named need no look."""
+
+
+class Receiver:
+    """One per server. Pushes come one after another: whoever calls sees to that."""
+
+    def __init__(self, store: BundleStore, check: CheckDocuments, limits: Limits, clock: Clock) -> None:
+        self._store = store
+        self._check = check
+        self._limits = limits
+        self._clock = clock
+        self._serving: str | None = None  # digest of the version in force; set by opened() and receive()
+
+    def opened(self, root: Path, code: str) -> None:
+        """The server has started with the code in `root`, to which the database now belongs."""
+        found = self._store.in_force(code)
+        if found is not None and self._store.path_of(found) == root:
+            self._serving = found.digest
+            self._store.settle(StoredBundle(found.digest, code, found.at))
+        self._store.withdraw()
+        self._store.clean(*filter(None, [self._serving]))
+
+    async def receive(self, data: bytes, running: Running, *, dry_run: bool) -> Delivery:
+        """Put the archive's code in force, or only say what that would do. Raises BadRequest; nothing has changed then."""
+        archive = await asyncio.to_thread(SourceArchive.from_bytes, data, self._limits)
+        digest = await asyncio.to_thread(lambda: archive.digest)
+        if digest == self._serving:
+            return Delivery("unchanged", digest, DeployPlan())
+        try:
+            root = await asyncio.to_thread(self._store.keep, archive)
+        except DefinitionError as error:
+            raise BadRequest("BadSettings", str(error)) from None
+        try:
+            nursery = await self._load(root, running.pool)
+            plan = DeployPlan.between(running.manifest, Manifest.from_bytes(nursery.manifest))
+            if dry_run:
+                return await self._plan(digest, plan, nursery, running)
+            await self._switch(StoredBundle(digest, nursery.bundle, self._clock.now_ns() / 1e9), nursery, running.pool)
+        except Exception:  # cancelled, we may have switched already: the next start asks the database
+            self._clean(digest)
+            raise
+        before, self._serving = self._serving, digest
+        self._store.clean(*filter(None, [digest, before]))  # running actions may still import from the one before
+        return Delivery("deployed", digest, plan, tuple(nursery.warnings), nursery=nursery)
+
+    async def _load(self, root: Path, pool: Runners) -> Nursery:
+        try:
+            return await pool.load(root, again=False)
+        except BundleBroken as broken:
+            raise BadRequest("BundleBroken", broken.traceback.replace(f"{root}/", "").strip()) from None
+
+    async def _plan(self, digest: str, plan: DeployPlan, nursery: Nursery, running: Running) -> Delivery:
+        try:
+            new = Manifest.from_bytes(nursery.manifest)
+            before = {table.name: table.document for table in running.manifest.tables}
+            alike = [table.name for table in new.tables if before.get(table.name) == table.document]
+            obstacle = await self._check(nursery.root, alike)
+        finally:
+            await running.pool.discard(nursery)
+            self._clean(digest)
+        return Delivery("planned", digest, plan, tuple(nursery.warnings), obstacle)
+
+    async def _switch(self, bundle: StoredBundle, nursery: Nursery, pool: Runners) -> None:
+        await asyncio.to_thread(self._store.announce, bundle)
+        try:
+            await pool.switch(nursery)
+        except SchemaViolation as violation:
+            self._store.withdraw()
+            raise BadRequest("SchemaViolation", str(violation)) from None
+        except WriterDied as died:
+            self._store.withdraw()
+            raise BadRequest("DeployFailed", f"The new code could not be put in force: {died}") from None
+        await asyncio.to_thread(self._store.settle, bundle)
+
+    def _clean(self, digest: str) -> None:
+        """Forget a version that was looked at and not taken."""
+        if digest != self._serving:
+            self._store.forget(digest)

@@ -11,7 +11,7 @@ from reactor.auth.identity import UserIdentity
 from reactor.auth.provider import CustomJwt, Oidc
 from reactor.auth.webhook import Webhook, verify_webhook
 from reactor.definitions.auth_config import AuthConfig
-from reactor.definitions.context import ActionCtx, MutationCtx, QueryCtx, SyncActionCtx
+from reactor.definitions.context import ActionCtx, Document, MutationCtx, QueryCtx, SyncActionCtx
 from reactor.definitions.cron import Crons
 from reactor.definitions.function import (
     action,
@@ -24,6 +24,7 @@ from reactor.definitions.function import (
 from reactor.definitions.http import HttpRouter, Request
 from reactor.definitions.id import Id
 from reactor.definitions.index import Index, IndexRange, SearchIndex
+from reactor.definitions.migration import migration
 from reactor.definitions.model import Model
 from reactor.definitions.page import Page, PaginationOpts
 from reactor.definitions.system_tables import ScheduledFunction, StoredFile
@@ -45,6 +46,7 @@ __all__ = [
     "AuthConfig",
     "Crons",
     "CustomJwt",
+    "Document",
     "HttpRouter",
     "Id",
     "Index",
@@ -78,6 +80,7 @@ __all__ = [
     "internal_action",
     "internal_mutation",
     "internal_query",
+    "migration",
     "mutation",
     "query",
     "verify_webhook",

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -19,14 +19,18 @@ from reactor.clock import Clock, SystemClock
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
 from reactor.deploy.bundle_store import BundleStore
+from reactor.deploy.migrator import MigrationStatus, Migrator
+from reactor.deploy.progress import Tell, Work
+from reactor.deploy.pushing import PushPlan, discard_leftovers, plan_push, prepare_and_push
 from reactor.deploy.receiver import Delivery, Receiver, Running
+from reactor.deploy.upkeep import Upkeep
 from reactor.engine.call_log import CallLog, Stretch
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
-from reactor.execution.check_main import refusal_of
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
+from reactor.execution.nursery import Nursery
 from reactor.execution.pool import RunnerPool
 from reactor.execution.system_functions import UPDATE_VARIABLES
 from reactor.files.bucket import Bucket, BucketSettings
@@ -116,7 +120,10 @@ class Application:
         self._transfers: Transfers | None = None  # set by start
         self._admin_key: AdminKey | None = None  # set by start
         self._deploying = asyncio.Lock()
-        self._receiver = None if bundles is None else Receiver(bundles, self._check_documents, limits, self._clock)
+        self._receiver = None if bundles is None else Receiver(bundles, limits, self._clock)
+        self.on_progress: Tell = lambda _work: None  # set by whoever shows it
+        self._upkeep = Upkeep(self._engine, self._tell_progress)
+        self._migrator = Migrator(self._engine, self._tell_progress)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -152,13 +159,12 @@ class Application:
             )
             self._engine.attach(pool)
             nursery = await pool.load(self.root)
-            hello = await pool.start(nursery)
+            hello = await pool.open(nursery)
+            self._engine.opened(max(hello.head, self._engine.head))
+            await self._take_over(nursery, first=True, pushed=hello.bundle == nursery.bundle)
         except BaseException:
             await self._release()
             raise
-        self._bundle = nursery.bundle
-        self._engine.opened(max(hello.head, self._engine.head))
-        self._publish(Manifest.from_bytes(nursery.manifest))
         if self._receiver is not None:
             self._receiver.opened(self.root, nursery.bundle)
         self._transfers = Transfers(self._engine, pool, self._keeper.hold, self._clock, self._surroundings())
@@ -176,9 +182,7 @@ class Application:
             if nursery.bundle == self._bundle:  # a save that changed nothing
                 await self.pool.discard(nursery)
                 return self._manifest
-            await self.pool.switch(nursery)
-            self._bundle = nursery.bundle
-            self._publish(Manifest.from_bytes(nursery.manifest))
+            await self._switch(nursery)
             return self._manifest
 
     async def receive_code(self, archive: bytes, *, dry_run: bool = False) -> Delivery:
@@ -186,15 +190,50 @@ class Application:
         if self._receiver is None:
             raise BadRequest("NoPush", "This server serves the code of its own folder, and takes none over the network")
         async with self._deploying:
-            delivery = await self._receiver.receive(archive, Running(self.pool, self._manifest), dry_run=dry_run)
+            delivery = await self._receiver.receive(
+                archive, Running(self.pool, self._manifest, self._plan, self._switch), dry_run=dry_run
+            )
             if delivery.nursery is not None:
-                self.root, self._bundle = delivery.nursery.root, delivery.nursery.bundle
-                self._publish(Manifest.from_bytes(delivery.nursery.manifest))
+                self.root = delivery.nursery.root
                 _log.info("deployed", extra={"digest": delivery.digest, "changes": len(delivery.plan.changes)})
             return delivery
 
-    async def _check_documents(self, root: Path, fitting: Collection[str]) -> str | None:
-        return await refusal_of(root, self.data / DATABASE, fitting, self._built_in)
+    async def _switch(self, nursery: Nursery) -> None:
+        """From what runs to a loaded bundle. If that cannot be, the bundle is gone and what ran before runs on."""
+        await self._upkeep.stop()
+        try:
+            await self._take_over(nursery)
+        except BaseException:
+            await self.pool.discard(nursery)
+            self._upkeep.start(self.pool.nursery)
+            raise
+
+    async def _plan(self, nursery: Nursery) -> PushPlan:
+        return await plan_push(self._engine, nursery, self._manifest)
+
+    async def _take_over(self, nursery: Nursery, *, first: bool = False, pushed: bool = False) -> None:
+        """Put a loaded bundle in force: prepare while what runs goes on, then switch in one commit (engine D7)."""
+        manifest = Manifest.from_bytes(nursery.manifest)
+        if pushed:
+            await discard_leftovers(self._engine)
+        else:
+            push = self.pool.push if first else self.pool.switch
+            await prepare_and_push(self._engine, nursery, manifest, self._tell_progress, push)
+        self._bundle = nursery.bundle
+        self._publish(manifest)
+        self._upkeep.start(nursery)
+
+    async def plan_push(self) -> PushPlan:
+        """What a push of the code on disk would do. Nothing is changed. Raises BundleBroken."""
+        async with self._deploying:
+            nursery = await self.pool.load(self.root)
+            try:
+                return await self._plan(nursery)
+            finally:
+                await self.pool.discard(nursery)
+
+    def _tell_progress(self, work: Work | None) -> None:
+        self.on_progress(work)
 
     def expect_edits(self) -> None:
         """The code is being worked on: make the first `deploy` as quick as the others."""
@@ -202,6 +241,8 @@ class Application:
 
     async def stop(self) -> None:
         """Finish what is running, as far as it ends soon, and let the data folder go."""
+        await self._upkeep.stop()
+        await self._migrator.stop()
         await self._scheduler.stop()
         if self._transfers is not None:
             await self._transfers.stop()
@@ -372,6 +413,23 @@ class Application:
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
         """Function calls that ended, from the cursor on; see CallLog.read."""
         return await self._calls.read(cursor, limit, wait)
+
+    async def upkeep_finished(self) -> None:
+        """Wait until documents are filled and what was dropped is gone."""
+        await self._upkeep.finished()
+
+    # ── migrations ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def migrations(self) -> list[MigrationStatus]:
+        """Every migration of the project, in the order in which they are run, and how far each has come."""
+        return await self._migrator.statuses(self._manifest)
+
+    async def migrate(self, names: Sequence[str], *, restart: bool, dry_run: bool) -> list[MigrationStatus]:
+        """Run migrations online, those that are pending without names, one after another; what became of them.
+
+        Raises BadRequest for a name that is none. A caller who goes away does not stop them.
+        """
+        return await self._migrator.run(self._manifest, self.pool.nursery, names, restart=restart, dry_run=dry_run)
 
     # ── environment variables ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -25,6 +25,7 @@
     │   ├── StorageLocked           another server or writer holds it
     │   ├── StaleWriter             a newer epoch owns the database
     │   └── ForeignCommit           someone else wrote to the live file
+    ├── NotPrepared, WriterDied    a push needs another round · the writer ended first
     └── BundleBroken                user code that does not import; `traceback` is what to print
 
 Each class has a stable `tag`, the short code of the wire where one is shown. HTTP status and WebSocket close codes are
@@ -268,6 +269,12 @@ class ForeignCommit(StorageError):
     """Somebody else committed to the live database file."""
 
     tag = "ForeignCommit"
+
+
+class NotPrepared(ReactorError):
+    """Too much has changed since a push was prepared: another round is needed."""
+
+    tag = "NotPrepared"
 
 
 class WriterDied(ReactorError):

@@ -160,6 +160,16 @@ def test_the_readmes_react_component_type_checks(tmp_path: Path, compiler: Compi
     assert compiler.errors() == ""
 
 
+def test_the_guide_to_migrations_runs_with_its_own_test(tmp_path: Path) -> None:
+    root = write_out(snippets((ROOT / "docs" / "migrations.md").read_text(), "python"), tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_migrations.py"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file=", "--explicit-package-bases"]
+    checked = subprocess.run([*mypy, "schema.py", "functions"], cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None:
     for snippet in snippets((ROOT / "docs" / "http-routes.md").read_text(), "python"):
         name = re.match(r"# (\S+)", snippet)

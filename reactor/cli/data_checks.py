@@ -113,7 +113,7 @@ def _health(database: Path) -> Iterator[Finding]:
 
 
 async def _schema(root: Path, database: Path) -> Finding:
-    refusal = await refusal_of(root, database, (), BUILT_IN)
+    refusal = await refusal_of(root, database, BUILT_IN)
     if refusal is None:
         return fine("schema", "all stored documents fit")
-    return broken("schema", refusal, "make the field optional in schema.py, or change those documents first")
+    return broken("schema", refusal, "reactor dev, which proposes a migration")

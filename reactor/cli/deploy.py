@@ -72,6 +72,8 @@ def _tell(terminal: Terminal, answer: dict[str, Any], files: int) -> None:
     terminal.plan(
         DeployPlan(tuple(Change(c["sign"], c["what"], c["name"], tuple(c["notes"])) for c in answer["changes"]))
     )
+    for line in answer["work"]:
+        terminal.say(line)
     for warning in answer["warnings"]:
         terminal.warn(warning)
     named = f"{files} files, version {answer['digest'][:8]}"

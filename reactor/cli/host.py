@@ -73,6 +73,7 @@ class Host:
     def __init__(self, options: HostOptions, terminal: Terminal) -> None:
         self._options = options
         self._terminal = terminal
+        self._pending: list[str] = []  # migrations that were told to be pending
         if not options.port:  # to be known before the code is loaded, which may ask for it
             options = self._options = replace(options, port=_free_port(options.host))
         self._application = Application(
@@ -85,6 +86,8 @@ class Host:
             reach=Reach(private=options.dev, hosts=options.private_hosts),
             bundles=options.bundles,
         )
+        if options.dev:
+            self._application.on_progress = terminal.progress
 
     async def serve(self) -> None:
         """Serve until SIGINT or SIGTERM. Raises ReactorError for what a person has to mend first."""
@@ -106,9 +109,7 @@ class Host:
             if not await self._start_when_it_loads(changes):
                 return False
             self._application.expect_edits()
-            deployer = Deployer(
-                self._application.deploy, self._generate, self._terminal.report, running=self._application.manifest
-            )
+            deployer = Deployer(self._push, self._generate, self._terminal.report, running=self._application.manifest)
             await self._run(deployer.follow(changes))
             return True
 
@@ -116,6 +117,7 @@ class Host:
         """Load, bring the data folder up to it, write types; serve nothing."""
         with _terminated_by_cancelling():
             await self._start()
+            await self._application.upkeep_finished()
             await self._application.stop()
 
     async def _start_when_it_loads(self, changes: AsyncGenerator[frozenset[Path], None]) -> bool:
@@ -153,9 +155,24 @@ class Host:
         _leave_garbage_longer()
         manifest = self._application.manifest
         self._terminal.loaded(manifest, time.monotonic() - started)
+        await self._tell_pending()
         self._terminal.generated(self._generate(manifest))
         if new_key:
             self._terminal.say(f"made an admin key: {self._options.data / ADMIN_KEY}")
+
+    async def _push(self) -> Manifest:
+        manifest = await self._application.deploy()
+        await self._tell_pending()
+        return manifest
+
+    async def _tell_pending(self) -> None:
+        """Migrations that nobody has run yet."""
+        if self._application.manifest.migrations:
+            statuses = await self._application.migrations()
+            pending = [each.name for each in statuses if each.state != "done"]
+            if pending and pending != self._pending:
+                self._terminal.warn(f"not run yet: {', '.join(pending)}. `reactor migrate` runs them while you serve")
+            self._pending = pending
 
     def _generate(self, manifest: Manifest) -> list[str]:
         outputs = self._options.outputs

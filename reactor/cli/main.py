@@ -24,6 +24,7 @@ from reactor.cli import (
     import_data,
     init_project,
     logs,
+    migrate,
     run,
 )
 from reactor.cli.code import Code, code_to_serve
@@ -203,6 +204,7 @@ app.command(rich_help_panel=SERVE, epilog=deploy.EXAMPLES)(deploy.deploy)
 app.command(rich_help_panel=USE, epilog=run.EXAMPLES)(run.run)
 app.command(rich_help_panel=USE, epilog=documents.EXAMPLES, name="data")(documents.show_data)
 app.command(rich_help_panel=USE, epilog=logs.EXAMPLES)(logs.logs)
+app.command(rich_help_panel=USE, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.add_typer(environment.commands, name="env", rich_help_panel=USE)
 app.command(rich_help_panel=MOVE, epilog=export.EXAMPLES)(export.export)
 app.command(rich_help_panel=MOVE, epilog=import_data.EXAMPLES, name="import")(import_data.import_data)

@@ -16,6 +16,7 @@ from reactor.application import Application
 from reactor.auth.identity import ANY_ISSUER
 from reactor.cli.address_file import AddressFile
 from reactor.database.environment import VariableChange
+from reactor.deploy.migrator import MigrationStatus
 from reactor.errors import BadRequest, Forbidden, NotFound, ReactorError
 from reactor.files.bucket import BucketSettings
 from reactor.limits import DEFAULT_LIMITS, Limits
@@ -138,6 +139,14 @@ class Remote:
         """Set and remove environment variables, all or none. Raises as `call`."""
         told = [{"name": name} if value is None else {"name": name, "value": value} for name, value in changes]
         await self._post("/api/update_environment_variables", {"changes": told}, self._authorization(None))
+
+    async def migrate(
+        self, names: Sequence[str] = (), *, restart: bool = False, dry_run: bool = False, status: bool = False
+    ) -> list[MigrationStatus]:
+        """Run migrations, or tell how far they are; returns when all have been run. Raises as `call`."""
+        body = {"names": list(names), "restart": restart, "dry_run": dry_run, "status": status}
+        response = await self._post("/api/migrate", body, self._authorization(None))
+        return [MigrationStatus(**each) for each in orjson.loads(response.content)["migrations"]]
 
     async def calls(self, cursor: int, limit: int | None = None) -> tuple[list[dict[str, Any]], int]:
         """Function calls that ended, from the cursor on, and the cursor to go on with. Waits for some unless it is 0."""

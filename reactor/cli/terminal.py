@@ -10,13 +10,17 @@ from types import MappingProxyType
 
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.text import Text
 from typing_extensions import override
 
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.deployer import DeployReport, Pushed
 from reactor.deploy.plan import DeployPlan
+from reactor.deploy.progress import Work
 from reactor.errors import BundleBroken, ReactorError
+
+_SAID_EVERY = 1.0  # seconds
 
 
 class Terminal:
@@ -27,6 +31,8 @@ class Terminal:
         self._root = root
         self._types = types
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._status: Status | None = None  # the moving line, while something is under way; see progress()
+        self._shown = ("", 0.0)  # what was said last of it where nothing moves, and when
 
     def log_from(self, name: str, level: int) -> None:
         """Show the records of a logger from now on."""
@@ -89,6 +95,26 @@ class Terminal:
     def refused(self, text: str) -> None:
         """It was looked at, and cannot be."""
         self._console.print(f"[red]✗[/red] {escape(text)}")
+
+    def progress(self, work: Work | None) -> None:
+        """What is being done to documents and indexes: a line that moves, or now and then a line where nothing can."""
+        if work is None:
+            if self._status is not None:
+                self._status.stop()
+            self._status = None
+            self._shown = ("", 0.0)
+            return
+        text = str(work)
+        if self._console.is_terminal:
+            if self._status is None:
+                self._status = self._console.status("")
+                self._status.start()
+            self._status.update(escape(text))
+            return
+        what, now = text.partition(":")[0], time.monotonic()
+        if what != self._shown[0] or now - self._shown[1] >= _SAID_EVERY:
+            self._shown = (what, now)
+            self.say(text)
 
     def warn(self, text: str) -> None:
         """Something a person should know."""

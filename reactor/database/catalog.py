@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
+from reactor.database.known_shape import KnownShape
 from reactor.footprint.fact import pack_fact
 from reactor.storage.storage import IndexKind, IndexRow, IndexState, Structure, TableRow
 from reactor.values.field_path import get_field
-from reactor.values.order import order_key
-from reactor.values.value import Value
+from reactor.values.order import UNDEFINED, Undefined, order_key
+from reactor.values.value import Value, decode, encode
 from reactor.values.vector import unit_vector
 from reactor.values.words import words_of
 
@@ -24,12 +27,15 @@ EVERYTHING_KEY = b"everything"  # met by an import: whatever anybody has read ma
 WHICH_FUNCTIONS = ":functions"  # the part of the code that says which there are, and who may call them
 VARIABLE_NAMES_KEY = b"variables"  # which environment variables there are
 FIRST_USER_TABLE = 10_001
+FIRST_DRAFT = 1 << 40  # numbers of drafts; no document's id has one
 SYSTEM_TABLES = {
     "_scheduled_functions": 9001,
     "_storage": 9002,
     "_crons": 9010,
     "_cron_runs": 9011,
     "_blobs": 9012,
+    "_migrations": 9020,
+    "_progress": 9021,
     "_transfers": 9030,
 }
 READABLE_TABLES = frozenset({"_scheduled_functions", "_storage"})  # by user code; the others are the engine's own
@@ -39,7 +45,9 @@ SYSTEM_INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
     "_cron_runs": _JOB_INDEXES,
     "_crons": {"by_next": ("next",)},
     "_blobs": {"by_file": ("file",), "by_key": ("key",), "by_state": ("state",)},
+    "_migrations": {"by_name": ("name",)},
 }
+DRAFT = "+"  # behind the name of a table or an index: what is to take its place
 BY_ID = "by_id"
 BY_CREATION_TIME = "by_creation_time"
 
@@ -59,6 +67,31 @@ def variable_key(name: str) -> bytes:
     return b"variable:" + name.encode()
 
 
+def filling(path: str, defaults: Mapping[str, Value]) -> str:
+    """How an index names a field that documents may lack until it is filled: with the value that it stands for.
+
+    Documents of before and after are found alike then, and the index is right before the first one is filled (C8).
+    """
+    name = path.partition(".")[0]
+    if name not in defaults:
+        return path
+    value = get_field({name: defaults[name]}, path)
+    return path if isinstance(value, Undefined) else f"{path}={encode(value).decode()}"
+
+
+@lru_cache(maxsize=4096)
+def _parsed(field: str) -> tuple[str, Value | Undefined]:
+    """The path, and what a document without it counts as."""
+    path, filled, text = field.partition("=")
+    default: Any = decode(text.encode()) if filled else UNDEFINED
+    return path, default
+
+
+def path_of(field: str) -> str:
+    """The wire path of an index's field."""
+    return _parsed(field)[0]
+
+
 def code_key(part: str) -> bytes:
     """The key, in the system index, of what a part of the code does: a module of functions/, or WHICH_FUNCTIONS."""
     return b"code:" + part.encode()
@@ -66,7 +99,7 @@ def code_key(part: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """An index of a table. `fields` are wire paths; creation time and id follow them in every key."""
+    """An index of a table. `fields` are wire paths (see `filling`); creation time and id follow them in every key."""
 
     number: int
     name: str
@@ -84,7 +117,7 @@ class IndexInfo:
             held = unit_vector(value, self.dimensions)
         else:
             held = words_of(value) if isinstance(value, str) else b""
-        return pack_fact([get_field(document, path) for path in self.filters], held) if held else None
+        return pack_fact([_value(document, *_parsed(path)) for path in self.filters], held) if held else None
 
 
 class TableInfo:
@@ -101,7 +134,7 @@ class TableInfo:
         self.by_id = self.indexes[BY_ID].number
         # What a write maintains: every index but by_id, ready or not (engine D7)
         self.keyed = tuple(
-            (index.number, index.place, () if index.name == BY_CREATION_TIME else index.fields)
+            (index.number, index.place, () if index.name == BY_CREATION_TIME else tuple(map(_parsed, index.fields)))
             for index in self.indexes.values()
             if index.name != BY_ID and index.kind == "ordered"
         )
@@ -112,21 +145,34 @@ class TableInfo:
         tail = order_key(creation_time) + order_key(id)
         keys = {self.by_id: id.encode()}
         for number, _, fields in self.keyed:
-            keys[number] = b"".join([order_key(get_field(document, field)) for field in fields]) + tail
+            keys[number] = b"".join([order_key(_value(document, *field)) for field in fields]) + tail
         for index in self.searched:
             fact = index.fact_of(document)
             if fact is not None:
                 keys[index.number] = fact
         return keys
 
+    @property
+    def is_draft(self) -> bool:
+        """Whether it is being made to take the place of another."""
+        return self.number >= FIRST_DRAFT
+
+
+def _value(document: dict[str, Value], path: str, default: Value | Undefined) -> Value | Undefined:
+    value = get_field(document, path)
+    return default if value is UNDEFINED else value
+
 
 class Catalog:
     """All tables. `version` is the head's `catalog` it was read at."""
 
-    __slots__ = ("_by_name", "_by_number", "_last_index", "version")
+    __slots__ = ("_by_name", "_by_number", "_last_index", "_shapes", "version")
 
-    def __init__(self, version: int, tables: Iterable[TableInfo], last_index: int) -> None:
+    def __init__(
+        self, version: int, tables: Iterable[TableInfo], last_index: int, shapes: Mapping[int, bytes] | None = None
+    ) -> None:
         self.version = version
+        self._shapes = shapes or {}
         self._by_name = {table.name: table for table in tables}
         self._by_number = {table.number: table for table in self._by_name.values()}
         self._last_index = last_index  # the highest number ever given, dropped indexes included
@@ -140,10 +186,24 @@ class Catalog:
             last_index = max(last_index, row.number)
             if row.state != "dropped":
                 indexes.setdefault(row.table, []).append(info_of(row))
-        return cls(version, [TableInfo(row, indexes[row.number]) for row in structure.tables()], last_index)
+        tables = [TableInfo(row, indexes[row.number]) for row in structure.tables()]
+        return cls(version, tables, last_index, structure.shapes())
+
+    def shape(self, table: TableInfo) -> KnownShape | None:
+        """What is known of all documents of a table; None when nothing is."""
+        data = self._shapes.get(table.number)
+        return None if data is None else KnownShape.from_bytes(data)
+
+    def note(self, table: TableInfo) -> bytes | None:
+        """What stands where a table has its shape, as it is: of a draft, how far it has come."""
+        return self._shapes.get(table.number)
+
+    def draft(self, table: str) -> TableInfo | None:
+        """The draft that is to take the place of a table."""
+        return self._by_name.get(table + DRAFT)
 
     def tables(self) -> list[TableInfo]:
-        """Every table, system tables included, by number."""
+        """Every table, system tables and drafts included, by number."""
         return [self._by_number[number] for number in sorted(self._by_number)]
 
     def table(self, name: str) -> TableInfo | None:
@@ -156,7 +216,7 @@ class Catalog:
 
     def next_table_number(self) -> int:
         """The number of the next user table."""
-        return max(FIRST_USER_TABLE, 1 + max(self._by_number, default=0))
+        return max(FIRST_USER_TABLE, 1 + max((each for each in self._by_number if each < FIRST_DRAFT), default=0))
 
     def next_index_number(self) -> int:
         """The number of the next index."""
@@ -166,7 +226,20 @@ class Catalog:
         """This catalog with a table added or replaced, one version on."""
         last_index = max(self._last_index, *(index.number for index in table.indexes.values()))
         others = [each for each in self._by_name.values() if each.name != table.name]
-        return Catalog(self.version + 1, [*others, table], last_index)
+        return Catalog(self.version + 1, [*others, table], last_index, self._shapes)
+
+    def without_table(self, table: TableInfo) -> Catalog:
+        """This catalog without a table, one version on."""
+        others = [each for each in self._by_name.values() if each.name != table.name]
+        shapes = {number: shape for number, shape in self._shapes.items() if number != table.number}
+        return Catalog(self.version + 1, others, self._last_index, shapes)
+
+    def with_shape(self, table: TableInfo, shape: bytes | None) -> Catalog:
+        """This catalog with another shape of a table, one version on."""
+        shapes = {number: each for number, each in self._shapes.items() if number != table.number}
+        if shape is not None:
+            shapes[table.number] = shape
+        return Catalog(self.version + 1, self._by_name.values(), self._last_index, shapes)
 
 
 def info_of(row: IndexRow) -> IndexInfo:

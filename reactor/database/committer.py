@@ -46,6 +46,7 @@ class Committer:
         self.forgettable: set[int] = (
             set()
         )  # grows in Batch.forget_calls(), emptied when a batch that carries it commits
+        self.retained: int | None = None  # log rows later than this are kept however old; set by Batch.retain()
         self._random = entropy
         self._block = b""
         self._at = 0
@@ -91,6 +92,8 @@ class Committer:
         if self.forgettable:
             self.storage.calls.forget(self.forgettable)
         before = ts - int(self.limits.log_retention * 1e9)
+        if self.retained is not None:
+            before = min(before, self.retained)
         if self._oldest_log is None or self._oldest_log < before:
             self.storage.log.trim(before, 2 * written + _TRIM_SLACK)
             self._oldest_log = self.storage.log.oldest() or ts

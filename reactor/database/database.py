@@ -9,9 +9,12 @@ from pathlib import Path
 
 from reactor.clock import Clock
 from reactor.database.batch import Batch, CommittedBatch
-from reactor.database.catalog import Catalog
+from reactor.database.catalog import BY_CREATION_TIME, Catalog, TableInfo
+from reactor.database.changes import Changes, changes_after
 from reactor.database.committer import Committer
 from reactor.database.snapshot import Snapshot
+from reactor.database.stored import Stored
+from reactor.database.structure import documents_after, first_of
 from reactor.errors import StorageError
 from reactor.footprint.commit import Commit
 from reactor.limits import DEFAULT_LIMITS, Limits
@@ -121,6 +124,24 @@ class Database:
             )
             for batch_ts, group in ((end, list(rows)) for end, rows in groupby(rows, lambda row: row.batch_ts))
         ]
+
+    def changes(self, snapshot: Snapshot, table: TableInfo, since: int, limit: int) -> Changes:
+        """Which documents of a table changed between `since` and an open snapshot; see changes.py."""
+        return changes_after(self._storage, snapshot.ts, table, since, limit)
+
+    def documents(self, table: TableInfo, after: str | None, limit: int) -> tuple[list[Stored], bool]:
+        """Documents of a table behind the id `after`, by id, in the open snapshot, and whether there may be more.
+
+        Nothing is counted or recorded.
+        """
+        found = documents_after(self._storage, table, after, limit)
+        rows = first_of(found, self._limits.bytes_read // 4)
+        documents = [Stored(row.id, table.name, row.creation_time, row.data) for row in rows]
+        return documents, len(rows) == limit or len(rows) < len(found)
+
+    def count(self, table: TableInfo) -> int:
+        """How many documents a table has, in the open snapshot: it takes milliseconds for each 100,000."""
+        return self._storage.documents.count(table.indexes[BY_CREATION_TIME].place)
 
     def checkpoint(self) -> int:
         """Writers: move the write-ahead log into the database. Bytes that had to stay because a reader needs them."""

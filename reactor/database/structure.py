@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from reactor.database.catalog import (
     BY_CREATION_TIME,
     BY_ID,
+    DRAFT,
     SYSTEM_INDEXES,
     SYSTEM_TABLES,
     Catalog,
     IndexInfo,
     TableInfo,
+    filling,
     info_of,
+    path_of,
     row_of,
 )
 from reactor.footprint.key_range import EVERYTHING, KeyRange
-from reactor.storage.storage import FactRow, IndexKind, IndexRow, IndexState, ScanRow, Storage
-from reactor.values.value import decode
+from reactor.storage.storage import FactRow, IndexKind, IndexRow, IndexState, ScanRow, Storage, TableRow
+from reactor.values.value import Value, decode
 
 FILL_CHUNK = 1000  # documents in one step: some milliseconds
 
@@ -35,6 +39,14 @@ class IndexShape(NamedTuple):
     kind: IndexKind = "ordered"
     filters: tuple[str, ...] = ()
     dimensions: int = 0
+
+
+def filled_shape(shape: IndexShape, missing: Mapping[str, Value]) -> IndexShape:
+    """The shape over documents that may lack what `missing` is to fill; see catalog.filling."""
+    filters = tuple(filling(each, missing) for each in shape.filters)
+    if shape.kind != "ordered":
+        return shape._replace(filters=filters)
+    return shape._replace(fields=tuple(filling(each, missing) for each in shape.fields))
 
 
 def shape_of(index: IndexInfo) -> IndexShape:
@@ -126,6 +138,27 @@ def set_ready(storage: Storage, catalog: Catalog, table: TableInfo, index: Index
     return catalog.with_table(TableInfo(table.row, [*others(table, index), ready]))
 
 
+def rename_index(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo, name: str) -> Catalog:
+    """The index takes a name that has become free."""
+    storage.structure.rename_index(row_of(index, table), name)
+    renamed = replace(index, name=name)
+    return catalog.with_table(TableInfo(table.row, [*others(table, index), renamed]))
+
+
+def retire_index(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo) -> Catalog:
+    """The index is no more; what it holds goes with later sweeps, because that may take a while."""
+    let_go(storage, table, index)
+    return catalog.with_table(TableInfo(table.row, others(table, index)))
+
+
+def let_go(storage: Storage, table: TableInfo, index: IndexInfo) -> None:
+    """Retire what is large and simple; what is searched is dropped as its kind does it."""
+    if index.kind == "ordered":
+        storage.structure.retire_index(row_of(index, table))
+    else:
+        storage.structure.drop_index(row_of(index, table))
+
+
 def drop_index(storage: Storage, catalog: Catalog, table: TableInfo, index: IndexInfo) -> Catalog:
     """The index goes; its number is never used again."""
     storage.structure.drop_index(row_of(index, table))
@@ -142,9 +175,24 @@ def own_indexes(table: TableInfo) -> dict[str, IndexInfo]:
     return {name: index for name, index in table.indexes.items() if name not in (BY_ID, BY_CREATION_TIME)}
 
 
+def pending_name(name: str) -> str:
+    """What an index is called while another of its name is still in use."""
+    return name + DRAFT
+
+
+def declared_name(name: str) -> str:
+    """The name under which a schema knows an index."""
+    return name.removesuffix(DRAFT)
+
+
+def plain_fields(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The wire paths alone."""
+    return tuple(map(path_of, fields))
+
+
 def fill_step(storage: Storage, table: TableInfo, index: IndexInfo, after: str | None, limit: int) -> str | None:
     """Put up to `limit` documents behind the id `after` into the index; the last one's id, None at the table's end."""
-    rows = _documents(storage, table, after, limit)
+    rows = documents_after(storage, table, after, limit)
     keys = [(row, _key(table, index, row)) for row in rows]
     if index.kind == "ordered":
         storage.documents.fill(index.place, [(key, row.id) for row, key in keys if key is not None])
@@ -158,7 +206,7 @@ def all_documents(storage: Storage, table: TableInfo, chunk: int = FILL_CHUNK) -
     """Every document of a table by id, fetched in chunks."""
     after: str | None = None
     while True:
-        rows = _documents(storage, table, after, chunk)
+        rows = documents_after(storage, table, after, chunk)
         yield from rows
         if len(rows) < chunk:
             return
@@ -167,14 +215,35 @@ def all_documents(storage: Storage, table: TableInfo, chunk: int = FILL_CHUNK) -
 
 def has_documents(storage: Storage, table: TableInfo) -> bool:
     """Whether a table holds anything."""
-    return bool(_documents(storage, table, None, 1))
+    return bool(documents_after(storage, table, None, 1))
 
 
-def _documents(storage: Storage, table: TableInfo, after: str | None, limit: int) -> list[ScanRow]:
+def documents_after(storage: Storage, table: TableInfo, after: str | None, limit: int) -> list[ScanRow]:
+    """Up to `limit` documents of a table behind an id, in the order of ids."""
     rest = EVERYTHING if after is None else KeyRange(after.encode() + b"\0", None)
     return storage.documents.scan(table.place, table.place, rest, limit, descending=False)
 
 
+def first_of(rows: list[ScanRow], size: int) -> list[ScanRow]:
+    """The first rows, at least one, as far as their documents stay below a size together."""
+    total = 0
+    for at, row in enumerate(rows):
+        total += len(row.data)
+        if total > size and at:
+            return rows[:at]
+    return rows
+
+
 def _key(table: TableInfo, index: IndexInfo, row: ScanRow) -> bytes | None:
     document: Any = decode(row.data)
-    return table.keys_of(document, row.creation_time, row.id).get(index.number)
+    return index_only(table, index).keys_of(document, row.creation_time, row.id).get(index.number)
+
+
+@lru_cache(maxsize=64)
+def _index_only(row: TableRow, by_id: IndexInfo, index: IndexInfo) -> TableInfo:
+    return TableInfo(row, (by_id, index))
+
+
+def index_only(table: TableInfo, index: IndexInfo) -> TableInfo:
+    """The table as if it had no other index: its keys are quick to make."""
+    return _index_only(table.row, table.indexes[BY_ID], index)

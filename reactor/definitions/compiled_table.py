@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import core_schema
 
+from reactor.definitions.constraints import constraints_of
 from reactor.definitions.shape import compile_serializer, compile_validator, plain_value
 from reactor.definitions.wire_schema import Names, WireForm, WireWalk
 from reactor.errors import DefinitionError
@@ -49,6 +50,8 @@ class CompiledTable:
     columns: dict[str, Column]  # by dotted Python path
     is_old: Callable[[bytes], bool] | None  # whether stored JSON lacks a field that a default fills; None: never
     is_frozen: bool  # no attribute can change in place
+    filled: frozenset[str]  # Python names of the fields that a constant default fills
+    constraints: dict[str, str]  # by wire name: what a field demands beyond its validator
 
 
 def compile_table(cls: type[BaseModel], name: str | None, names: Names, nested_paths: Collection[str]) -> CompiledTable:
@@ -70,6 +73,7 @@ def compile_table(cls: type[BaseModel], name: str | None, names: Names, nested_p
     filled = {
         each.name for each, shown in zip(stored, described.values(), strict=True) if each.optional > shown.optional
     }
+    definitions = dict(strict.definitions)
     return CompiledTable(
         validator=ObjectV((*system, *described.values()), name),
         stored=ObjectV(stored),
@@ -79,6 +83,12 @@ def compile_table(cls: type[BaseModel], name: str | None, names: Names, nested_p
         columns=_columns(strict, altered, described, raw, nested_paths),
         is_old=_age_test(filled, described.values()),
         is_frozen=all(_is_frozen(each.validator) for each in described.values()),
+        filled=frozenset(name for name, each in described.items() if each.name in filled),
+        constraints={
+            each.name: found
+            for name, each in described.items()
+            if (found := constraints_of(_field_schema(raw, name), definitions))
+        },
     )
 
 

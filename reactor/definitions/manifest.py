@@ -5,7 +5,7 @@ It crosses process borders as JSON. It holds declarations, never code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -60,7 +60,19 @@ class TableManifest:
     indexes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     search_indexes: tuple[SearchManifest, ...] = ()
     vector_indexes: tuple[VectorManifest, ...] = ()
+    stored: ObjectV | None = None  # what may be stored: what has a constant default may be missing
+    constraints: dict[str, str] = field(default_factory=dict)  # by wire name: what its validator has no words for
+    defaults: dict[str, Value] = field(default_factory=dict)  # the constant ones, by wire name
     python_name: str = ""  # of its class
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationManifest:
+    """One migration: a function that brings documents of `table` into the shape they have now."""
+
+    name: str  # "add_locale"; unique in a project
+    table: str
+    doc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,7 @@ class Manifest:
     routes: tuple[RouteManifest, ...] | None = None  # in the order declared; None without a router in functions/http.py
     crons: tuple[CronManifest, ...] = ()
     auth: tuple[Provider, ...] = ()  # in the order in which they are asked
+    migrations: tuple[MigrationManifest, ...] = ()  # in the order in which they are run
 
     def to_bytes(self) -> bytes:
         """The JSON text that `from_bytes` reads."""
@@ -101,6 +114,7 @@ class Manifest:
             "auth": [provider.to_tree(each) for each in self.auth],
             "routes": None if self.routes is None else [[r.method, r.path, r.is_prefix, r.doc] for r in self.routes],
             "crons": [_cron_tree(each) for each in self.crons],
+            "migrations": [[each.name, each.table, each.doc] for each in self.migrations],
         }
         return orjson.dumps(tree)
 
@@ -115,6 +129,7 @@ class Manifest:
             routes,
             tuple(map(_cron, tree["crons"])),
             tuple(map(provider.from_tree, tree["auth"])),
+            tuple(MigrationManifest(*each) for each in tree["migrations"]),
         )
 
 
@@ -154,6 +169,9 @@ def _table_tree(table: TableManifest) -> dict[str, Any]:
         "indexes": table.indexes,
         "search_indexes": [[each.name, each.field, each.filters] for each in table.search_indexes],
         "vector_indexes": [[each.name, each.field, each.dimensions, each.filters] for each in table.vector_indexes],
+        "stored": None if table.stored is None else to_export(table.stored),
+        "constraints": table.constraints,
+        "defaults": encode(table.defaults).decode(),
         "python_name": table.python_name,
     }
 
@@ -161,6 +179,10 @@ def _table_tree(table: TableManifest) -> dict[str, Any]:
 def _table(tree: dict[str, Any]) -> TableManifest:
     document = from_export(tree["document"])
     assert isinstance(document, ObjectV)
+    stored = None if tree["stored"] is None else from_export(tree["stored"])
+    assert stored is None or isinstance(stored, ObjectV)
+    defaults = decode(tree["defaults"].encode())
+    assert isinstance(defaults, dict)
     return TableManifest(
         tree["name"],
         document,
@@ -170,6 +192,9 @@ def _table(tree: dict[str, Any]) -> TableManifest:
             VectorManifest(name, field, dimensions, tuple(filters))
             for name, field, dimensions, filters in tree["vector_indexes"]
         ),
+        stored,
+        tree["constraints"],
+        defaults,
         tree["python_name"],
     )
 

@@ -78,6 +78,9 @@ def _manifest(table: TableDefinition) -> TableManifest:
         tuple(table.indexes.items()),
         tuple(searches),
         tuple(vectors),
+        table.stored,
+        table.constraints,
+        table.defaults,
         table.cls.__name__,
     )
 

@@ -74,6 +74,7 @@ class TableDefinition:
         self.names: Names = wire_name  # may become another one in `use_names`
         self._is_current = False  # becomes True in `assume_current`
         self._compiled: CompiledTable | None = None  # set by the first use; cleared in `use_names`
+        self._defaults: dict[str, Value] | None = None  # made by `defaults`, cleared in `use_names`
         self._columns: dict[str, Shape] = {}  # by dotted Python path; filled in `column_value`, cleared in `use_names`
 
     def __repr__(self) -> str:
@@ -82,7 +83,7 @@ class TableDefinition:
     def use_names(self, names: Names) -> None:
         """Name fields on the wire by this rule from now on."""
         if names is not self.names:
-            self.names, self._compiled, self._columns = names, None, {}
+            self.names, self._compiled, self._columns, self._defaults = names, None, {}, None
 
     def is_current(self, data: bytes) -> bool:
         """Whether stored JSON has every field that a constant default would fill."""
@@ -104,6 +105,37 @@ class TableDefinition:
     def validator(self) -> ObjectV:
         """The document as clients see it, with `_id` and `_creationTime`."""
         return self._form.validator
+
+    @property
+    def stored(self) -> ObjectV:
+        """The document as it may be stored: no system fields, and what a constant default fills may be missing."""
+        return self._form.stored
+
+    @property
+    def constraints(self) -> dict[str, str]:
+        """By wire name, what a field demands beyond its validator; see constraints.py."""
+        return self._form.constraints
+
+    @property
+    def defaults(self) -> dict[str, Value]:
+        """The constant defaults that fill documents written before their field existed, by wire name."""
+        if self._defaults is None:
+            fields = self.cls.__pydantic_fields__
+            found = {
+                name: self.column_value(
+                    name, fields[name].get_default(), f"{self.cls.__name__}.{name}", DefinitionError
+                )
+                for name in sorted(self._form.filled)
+            }
+            self._defaults = {
+                self.wire_path(name): value for name, value in found.items() if not isinstance(value, Undefined)
+            }
+        return self._defaults
+
+    def filled(self, fields: dict[str, Value]) -> dict[str, Value]:
+        """Stored fields with every constant default in its place."""
+        missing = {name: value for name, value in self.defaults.items() if name not in fields}
+        return {**fields, **missing} if missing else fields
 
     @property
     def indexes(self) -> dict[str, tuple[str, ...]]:

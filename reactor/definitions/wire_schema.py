@@ -115,6 +115,11 @@ class WireWalk:
                 schema = self._raw[schema["schema_ref"]]
         return schema
 
+    @property
+    def definitions(self) -> Mapping[str, Any]:
+        """Pydantic's own definitions, by what refers to them, as far as they were met."""
+        return self._raw
+
     def close(self, schema: CoreSchema) -> CoreSchema:
         """Add the definitions that `schema` refers to."""
         definitions = [{**form.schema, "ref": ref} for ref, form in self._done.items() if form]

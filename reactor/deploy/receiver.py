@@ -7,7 +7,7 @@ the pool switches in one commit, what serves is noted. Dying between any two of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -16,28 +16,29 @@ from reactor.clock import Clock
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.bundle_store import BundleStore, StoredBundle
 from reactor.deploy.plan import DeployPlan
+from reactor.deploy.pushing import PushPlan
 from reactor.deploy.source_archive import SourceArchive
-from reactor.errors import BadRequest, BundleBroken, DefinitionError, SchemaViolation, WriterDied
+from reactor.errors import BadRequest, BundleBroken, DefinitionError, NotPrepared, SchemaViolation, WriterDied
 from reactor.execution.nursery import Nursery
 from reactor.limits import Limits
 
 
 class Runners(Protocol):
-    """Who runs the code."""
+    """Who loads the code."""
 
     async def load(self, root: Path, *, again: bool) -> Nursery: ...
-
-    async def switch(self, nursery: Nursery) -> None: ...
 
     async def discard(self, nursery: Nursery) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What is in force when code arrives."""
+    """The server that code arrives at."""
 
     pool: Runners
-    manifest: Manifest
+    manifest: Manifest  # what is in force
+    plan: Callable[[Nursery], Awaitable[PushPlan]]  # what a switch would do
+    switch: Callable[[Nursery], Awaitable[None]]  # puts a loaded bundle in force, or raises and has discarded it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +48,17 @@ class Delivery:
     status: Literal["deployed", "unchanged", "planned"]
     digest: str
     plan: DeployPlan
+    work: tuple[str, ...] = ()  # what has to be done to documents and indexes, a sentence each
     warnings: tuple[str, ...] = ()
     obstacle: str | None = None  # of a plan: why the push would be refused
     nursery: Nursery | None = None  # the one now in force, when it is new
 
 
-CheckDocuments = Callable[[Path, Collection[str]], Awaitable[str | None]]
-"""Says which stored documents a project's schema refuses, if any; the tables named need no look."""
-
-
 class Receiver:
     """One per server. Pushes come one after another: whoever calls sees to that."""
 
-    def __init__(self, store: BundleStore, check: CheckDocuments, limits: Limits, clock: Clock) -> None:
+    def __init__(self, store: BundleStore, limits: Limits, clock: Clock) -> None:
         self._store = store
-        self._check = check
         self._limits = limits
         self._clock = clock
         self._serving: str | None = None  # digest of the version in force; set by opened() and receive()
@@ -87,16 +84,18 @@ class Receiver:
             raise BadRequest("BadSettings", str(error)) from None
         try:
             nursery = await self._load(root, running.pool)
-            plan = DeployPlan.between(running.manifest, Manifest.from_bytes(nursery.manifest))
             if dry_run:
-                return await self._plan(digest, plan, nursery, running)
-            await self._switch(StoredBundle(digest, nursery.bundle, self._clock.now_ns() / 1e9), nursery, running.pool)
+                return await self._rehearse(digest, nursery, running)
+            before = running.manifest
+            warnings = tuple(nursery.warnings)
+            await self._switch(StoredBundle(digest, nursery.bundle, self._clock.now_ns() / 1e9), nursery, running)
         except Exception:  # cancelled, we may have switched already: the next start asks the database
             self._clean(digest)
             raise
-        before, self._serving = self._serving, digest
-        self._store.clean(*filter(None, [digest, before]))  # running actions may still import from the one before
-        return Delivery("deployed", digest, plan, tuple(nursery.warnings), nursery=nursery)
+        last, self._serving = self._serving, digest
+        self._store.clean(*filter(None, [digest, last]))  # running actions may still import from the one before
+        plan = DeployPlan.between(before, Manifest.from_bytes(nursery.manifest))
+        return Delivery("deployed", digest, plan, warnings=warnings, nursery=nursery)
 
     async def _load(self, root: Path, pool: Runners) -> Nursery:
         try:
@@ -104,27 +103,24 @@ class Receiver:
         except BundleBroken as broken:
             raise BadRequest("BundleBroken", broken.traceback.replace(f"{root}/", "").strip()) from None
 
-    async def _plan(self, digest: str, plan: DeployPlan, nursery: Nursery, running: Running) -> Delivery:
+    async def _rehearse(self, digest: str, nursery: Nursery, running: Running) -> Delivery:
         try:
-            new = Manifest.from_bytes(nursery.manifest)
-            before = {table.name: table.document for table in running.manifest.tables}
-            alike = [table.name for table in new.tables if before.get(table.name) == table.document]
-            obstacle = await self._check(nursery.root, alike)
+            push = await running.plan(nursery)
         finally:
             await running.pool.discard(nursery)
             self._clean(digest)
-        return Delivery("planned", digest, plan, tuple(nursery.warnings), obstacle)
+        return Delivery("planned", digest, push.plan, tuple(push.work.lines()), tuple(nursery.warnings), push.obstacle)
 
-    async def _switch(self, bundle: StoredBundle, nursery: Nursery, pool: Runners) -> None:
+    async def _switch(self, bundle: StoredBundle, nursery: Nursery, running: Running) -> None:
         await asyncio.to_thread(self._store.announce, bundle)
         try:
-            await pool.switch(nursery)
+            await running.switch(nursery)
         except SchemaViolation as violation:
             self._store.withdraw()
             raise BadRequest("SchemaViolation", str(violation)) from None
-        except WriterDied as died:
+        except (WriterDied, NotPrepared, BundleBroken) as failed:
             self._store.withdraw()
-            raise BadRequest("DeployFailed", f"The new code could not be put in force: {died}") from None
+            raise BadRequest("DeployFailed", f"The new code could not be put in force: {failed}") from None
         await asyncio.to_thread(self._store.settle, bundle)
 
     def _clean(self, digest: str) -> None:

@@ -16,6 +16,7 @@ _WALLS: dict[Role, str] = {
     "reader": "query_wall",
     "action": "action_wall",
     "shared": "shared_stall",
+    "examiner": "query_wall",
 }
 
 

@@ -15,6 +15,7 @@ from reactor.definitions.function_definition import FunctionDefinition
 from reactor.definitions.http import HttpRoute, HttpRouter
 from reactor.definitions.http_routes import RouteTable
 from reactor.definitions.manifest import CronManifest, Manifest
+from reactor.definitions.migration import Migration
 from reactor.definitions.schema import Schema
 from reactor.definitions.wire_schema import Names
 from reactor.errors import DefinitionError
@@ -44,6 +45,7 @@ class Bundle:
     crons: tuple[CronManifest, ...] = ()
     routes: RouteTable[HttpRoute] | None = None  # of functions/http.py; None when it has no router
     auth: tuple[Provider, ...] = ()  # of functions/auth_config.py
+    migrations: Mapping[str, Migration] = field(default_factory=dict)  # by name, in the order in which they are run
     warnings: tuple[str, ...] = ()  # sentences for the developer
     asked: frozenset[str] = frozenset()  # environment variables read while it was imported; ALL_NAMES if listed
     texts: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # path below the root → source as loaded
@@ -58,7 +60,8 @@ class Bundle:
         """What may be known of it outside of this process."""
         functions = tuple(definition.manifest for definition in self.functions)
         routes = None if self.routes is None else tuple(route.manifest for route in self.routes.routes)
-        return Manifest(functions, self.schema.manifest, routes, self.crons, self.auth)
+        migrations = tuple(each.manifest for each in self.migrations.values())
+        return Manifest(functions, self.schema.manifest, routes, self.crons, self.auth, migrations)
 
     def unload(self) -> None:
         """Take its modules and its importer out of the interpreter. What was loaded keeps working."""
@@ -95,6 +98,7 @@ def bundle_of(
         crons=crons_of(modules, functions),
         auth=auth_config.providers_of(modules.get(auth_config.MODULE)),
         routes=_routes(modules.get("http")),
+        migrations=_migrations(modules, schema),
         warnings=tuple(_warnings(modules)),
         asked=frozenset(environment.asked),
         texts=sources.texts,
@@ -134,6 +138,21 @@ def _routes(module: ModuleType | None) -> RouteTable[HttpRoute] | None:
             f"functions/http.py calls its HttpRouter `{elsewhere[0]}`; call it `http`, or nothing will be routed."
         )
     return None
+
+
+def _migrations(modules: Mapping[str, ModuleType], schema: Schema) -> dict[str, Migration]:
+    """All migrations, module by module in the order in which they are written. DefinitionError for two of one name."""
+    found: dict[str, Migration] = {}
+    for module in modules.values():
+        for each in vars(module).values():
+            if not isinstance(each, Migration) or each.__module__ != module.__name__:
+                continue
+            if found.setdefault(each.__name__, each) is not each:
+                raise DefinitionError(f"Two migrations are called `{each.__name__}`. Rename one of them.")
+            name = each.table.__definition__.name
+            if name is None or schema.find(name) is not each.table.__definition__:
+                raise DefinitionError(f"`{each.__name__}`: {each.table.__name__} is no table of schema.py.")
+    return found
 
 
 def _belongs_elsewhere(

@@ -25,6 +25,7 @@ from reactor.execution.guard import Guard
 from reactor.execution.http_action import Client, answer
 from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
+from reactor.execution.migration_step import STEP, MigrationStep
 from reactor.execution.near_limits import warn_of_limits
 from reactor.execution.outcome import digest_of, error_of, failure_of, is_interruption
 from reactor.execution.pagination import Pages
@@ -33,7 +34,7 @@ from reactor.execution.scope import Scope
 from reactor.execution.stored_files import discard_blobs
 from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
 from reactor.limits import Limits, setting
-from reactor.values.value import Value, check_value, decode, digest
+from reactor.values.value import Value, check_value, decode, digest, encode
 
 if TYPE_CHECKING:
     from reactor.database.batch import Batch
@@ -123,6 +124,8 @@ class FunctionCaller:
         The outcome's `ts` is 0 when the call wrote nothing: whoever commits the batch fills in its end. Nothing may be
         told to anybody before that commit (engine A2).
         """
+        if call.path == STEP and call.internal:
+            return self._take_step(batch, call)
         if call.path.startswith(PREFIX) and call.internal:
             return self._system.run_mutation(batch, call)
         request = None if call.session is None or call.request is None else (_session_key(call), call.request)
@@ -182,6 +185,25 @@ class FunctionCaller:
         transaction.source = definition.path
         scope = Scope(self._bundle, run, transaction, Pages(self._bundle.seal, run, call.path, call.args))
         return self._invoke(definition, MutationContext(scope), scope, call)
+
+    # ── migrations ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take_step(self, batch: Batch, call: Call) -> Outcome:
+        """A few documents of a migration that runs online."""
+        args = self._arguments(call.args)
+        name = str(args.get("name"))
+        if name not in self._bundle.migrations:
+            text = f"There is no migration `{name}` in functions/.\n"
+            return Outcome(call=call.id, value=None, failure=Failure("MigrationNotFound", text))
+        step = MigrationStep(batch, self._bundle, self, name)
+        return Outcome(call=call.id, value=encode(step.take(args, self._clock.now_ns() / 1e6)))
+
+    def carry_out(self, name: str, reading: Reading, work: Callable[[QueryContext], bytes]) -> Ended:
+        """Let other code of the user's run as a query's does: under its guards, with a context that reads."""
+        call = Call(id=0, kind="query", path=name, args=b"{}", internal=True)
+        run = self._run(call, self._clock.now_ns(), Chance.unpredictable())
+        pages = Pages(self._bundle.seal, run, name, call.args)
+        return self._attempt(run, reading, lambda: work(QueryContext(Scope(self._bundle, run, reading, pages))))
 
     # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

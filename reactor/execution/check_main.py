@@ -1,7 +1,7 @@
-"""`python -m reactor.execution.check_main ROOT DATABASE [TABLE…]`: would the documents there fit the schema in ROOT?
+"""`python -m reactor.execution.check_main ROOT DATABASE`: do the documents there fit the schema in ROOT?
 
-A process of its own, because it imports user code and reads all documents, while a server serves them. It prints the
-refusal a push would meet, or nothing; tables named are taken to fit.
+A process of its own, because it imports user code and reads all documents, whoever serves them meanwhile. It prints
+which of the first table that has some do not, or nothing.
 """
 
 from __future__ import annotations
@@ -9,43 +9,30 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from reactor.database.catalog import BY_ID, Catalog
+from reactor.clock import SystemClock
+from reactor.database.catalog import BY_ID
 from reactor.database.database import Database
-from reactor.database.snapshot import Snapshot
-from reactor.database.stored import Stored
-from reactor.errors import SchemaViolation
+from reactor.execution.caller import FunctionCaller
 from reactor.execution.environment import Noted
+from reactor.execution.examination import Examination, refusal
+from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
-from reactor.execution.push import check_documents
+from reactor.execution.push import NAMED
 from reactor.limits import DEFAULT_LIMITS
 
 _ALL = 1 << 62
 
 
-class _Stock:
-    """A snapshot's documents, uncounted."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    @property
-    def catalog(self) -> Catalog:
-        return self._snapshot.catalog
-
-    def stored_documents(self, table: str) -> Iterator[Stored]:
-        return self._snapshot.scan(table, BY_ID)
-
-
-async def refusal_of(root: Path, database: Path, fitting: Collection[str], built_in: Mapping[str, str]) -> str | None:
-    """What a push of the code in `root` would be refused for; None when every document fits. Ends with its caller."""
+async def refusal_of(root: Path, database: Path, built_in: Mapping[str, str]) -> str | None:
+    """Which documents do not fit the schema in `root`; None when every one does. Ends with its caller."""
     environment = {**os.environ, **built_in}
     environment.pop("REACTOR_ADMIN_KEY", None)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "reactor.execution.check_main", str(root), str(database), *fitting),
+        *(sys.executable, "-m", "reactor.execution.check_main", str(root), str(database)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         env=environment,
@@ -62,16 +49,23 @@ async def refusal_of(root: Path, database: Path, fitting: Collection[str], built
 
 def main() -> None:
     """Entry point of the process."""
-    root, path, *fitting = sys.argv[1:]
+    root, path = sys.argv[1:]
     said = sys.stdout  # user code may print while it is imported
     sys.stdout = sys.stderr
-    database = Database.open_reader(Path(path), limits=replace(DEFAULT_LIMITS, documents_read=_ALL, bytes_read=_ALL))
+    limits = replace(DEFAULT_LIMITS, documents_read=_ALL, bytes_read=_ALL)
+    database = Database.open_reader(Path(path), limits=limits)
     with database.snapshot() as snapshot:
-        schema = load_bundle(Path(root), Noted(snapshot.variables(), {})).schema
-        try:
-            check_documents(_Stock(snapshot), schema, fitting)
-        except SchemaViolation as violation:
-            print(violation, file=said)
+        bundle = load_bundle(Path(root), Noted(snapshot.variables(), {}))
+        examination = Examination(bundle, FunctionCaller(bundle, limits, SystemClock(), guard=Guard(limits)), limits)
+        for name in bundle.schema.tables:
+            offences = [
+                offence
+                for stored in snapshot.scan(name, BY_ID)
+                if (offence := examination.offence(stored, snapshot.catalog)) is not None
+            ]
+            if offences:
+                print(refusal(name, offences[:NAMED], len(offences)), file=said)
+                return
 
 
 if __name__ == "__main__":

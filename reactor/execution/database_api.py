@@ -155,6 +155,7 @@ class DatabaseWriter(DatabaseReader):
                 else:
                     fields[name] = value
             self._check(definition, fields)
+            fields = definition.filled(fields)
         self._scope.run.engine(self._scope.transaction.replace, stored.id, fields)
 
     def replace(self, id: Any, document: Any, /) -> None:
@@ -190,6 +191,7 @@ class DatabaseWriter(DatabaseReader):
         definition = self._scope.bundle.schema.find(table)
         if definition is not None:
             self._check(definition, fields)
+            fields = definition.filled(fields)
         return fields
 
     def _check(self, definition: TableDefinition, fields: dict[str, Value]) -> None:

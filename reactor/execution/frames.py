@@ -14,7 +14,7 @@ import msgspec
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 Kind = Literal["query", "mutation", "action"]
-Role = Literal["writer", "reader", "action", "shared"]
+Role = Literal["writer", "reader", "action", "shared", "examiner"]
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -134,11 +134,19 @@ class BatchDone(Frame, frozen=True):
     outcomes: list[Outcome]
 
 
+class Prepared(Part, frozen=True):
+    """What a push need not do in its commit, because it was done while the old code served (engine D7)."""
+
+    checked: dict[str, int] = {}  # table → every document that did not change after this timestamp fits
+    drafts: dict[str, int] = {}  # table → its draft has every document as it was at this timestamp
+    filled: list[int] = []  # numbers of indexes that hold every document
+
+
 class Push(Frame, frozen=True):
     """Server → writer of a new bundle, its first call (engine D6): check documents, build indexes, take over."""
 
     bundle: str
-    fitting: list[str] = []  # tables whose documents need no check: the bundle before declared them alike
+    prepared: Prepared = Prepared()  # what has been done beforehand; all the rest is done in this commit
 
 
 class PushDone(Frame, frozen=True):
@@ -151,6 +159,7 @@ class PushRefused(Frame, frozen=True):
     """Writer → server: existing documents break the new schema; nothing was changed."""
 
     text: str  # names the table and the first offending ids
+    again: bool = False  # no offence: too much has changed since the documents were looked at
 
 
 class Import(Frame, frozen=True):
@@ -217,6 +226,56 @@ class QueriesDone(Frame, frozen=True):
     batch: int
     ts: int
     outcomes: list[Outcome]
+
+
+# ── examiner ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Examine(Frame, frozen=True):
+    """Server → examiner: look at documents of a table, a few, in one snapshot (engine C4).
+
+    Those behind the id `after`; with `since`, those that commits later than it changed. With `migrations` they are
+    brought through these first, and come back as they are then.
+    """
+
+    table: str
+    after: str | None = None
+    since: int | None = None
+    migrations: list[str] = []
+    limit: int = 1000
+
+
+class Offence(Part, frozen=True):
+    """A document that does not fit, and why."""
+
+    id: str
+    text: str
+
+
+class Examined(Frame, frozen=True):
+    """Examiner → server."""
+
+    ts: int  # the snapshot's; with `since`, the last commit that was looked at
+    seen: int  # documents looked at
+    after: str | None  # the last one's id; None at the end
+    offences: list[Offence]
+    rows: list[tuple[str, float, bytes]] = []  # id, creation time, fields as encoded JSON
+    gone: list[str] = []  # ids of documents that are no more
+    more: bool = False  # with `since`: there are later commits
+    forgotten: bool = False  # with `since`: the log does not go back so far
+    changed: int = 0  # of `rows`, those that are different now
+
+
+class CountDocuments(Frame, frozen=True):
+    """Server → examiner."""
+
+    table: str
+
+
+class Counted(Frame, frozen=True):
+    """Examiner → server."""
+
+    documents: int
 
 
 class StaleBundle(Frame, frozen=True):
@@ -384,11 +443,14 @@ FromWriter = (
 )
 ToReader = OpenReader | Queries | Drain
 FromReader = QueriesDone | StaleBundle
+ToExaminer = OpenReader | Examine | CountDocuments | Drain
+FromExaminer = Examined | Counted
 ToAction = RunAction | RunHttp | NestedDone | ChunksTaken | ClientGone | Drain
 FromAction = ActionDone | Nested | ResponseHead | ResponseChunk | ResponseEnd
 ToNursery = ImportLibraries | LoadBundle | Fork | Drain
 FromNursery = BundleLoaded | BundleFailed | Forked | Reaped
-AnyFrame = ToWriter | FromWriter | ToReader | FromReader | ToAction | FromAction | ToNursery | FromNursery
+Between = ToExaminer | FromExaminer | ToNursery | FromNursery
+AnyFrame = ToWriter | FromWriter | ToReader | FromReader | ToAction | FromAction | Between
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AnyFrame).decode

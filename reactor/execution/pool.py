@@ -16,13 +16,15 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from reactor.clock import Clock
-from reactor.definitions.manifest import Manifest
 from reactor.errors import BundleBroken, SchemaViolation, StorageError, WriterDied
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
 from reactor.execution.environment import ALL_NAMES
-from reactor.execution.frames import Batch, Call, Outcome, WriterHello
+from reactor.execution.examiner_lane import ExaminerLane
+from reactor.execution.frames import Batch, Call, Outcome, Prepared, WriterHello
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.libraries import installed_packages
 from reactor.execution.nursery import Nursery, Surroundings
@@ -35,6 +37,7 @@ from reactor.limits import Limits
 
 _log = logging.getLogger("reactor.execution")
 
+UNPREPARED = Prepared()
 _WATCH = 0.05  # seconds between looks at the slots: how late a deadline may strike
 _SPARE_DELAY = 0.5  # seconds after a reload: its own first work goes before
 _HELD_QUERY = 2.0  # seconds a query may take while a checkpoint waits for it (engine C4)
@@ -82,6 +85,7 @@ class RunnerPool:
         self._surroundings = Surroundings(
             str(database), dict(built_in or {}), files, cursor_key or os.urandom(KEY_SIZE)
         )
+        self._database = database
         self._runtime_dir = runtime_dir
         self._limits = limits
         self._clock = clock
@@ -89,6 +93,7 @@ class RunnerPool:
         self._spawns = (start_method or ("fork" if sys.platform == "linux" else "spawn")) == "spawn"
         self._wal = database.with_name(database.name + "-wal")
         self._nursery: Nursery | None = None  # of the bundle that is in force; set by start() and switch()
+        self._first: Nursery | None = None  # the one the database was opened with; set by open()
         self._nurseries: set[Nursery] = set()  # may have processes; those that have none leave at the next load
         self._spare: Nursery | None = None  # has imported nothing of the user's yet; taken by the next load
         self._libraries: Sequence[str] = ()  # of the code loaded last
@@ -161,30 +166,49 @@ class RunnerPool:
         if self._spare is None and not self._stopped:
             self._spare = self._new_nursery(root, self._libraries)
 
-    async def start(self, nursery: Nursery) -> WriterHello:
-        """Open the database under a new epoch, push the nursery's bundle if it has another, start the readers.
+    async def open(self, nursery: Nursery) -> WriterHello:
+        """Open the database under a new epoch, and start the readers if it belongs to the nursery's bundle.
 
-        Returns what the writer found, as of after the push. Raises StorageError or SchemaViolation; then `stop`.
+        If it belongs to another, `push` comes next; until then only `_system/push:` calls can be run. Returns what the
+        writer found. Raises StorageError; then `stop`.
         """
-        hello = await self._lane.open(nursery, new_epoch=True)
+        self._first = nursery
+        hello = await self._lane.open(nursery, new_epoch=True, prepared=None)
         self._look()
         return hello
 
-    async def switch(self, nursery: Nursery) -> None:
+    async def push(self, nursery: Nursery, prepared: Prepared) -> None:
+        """Put the first bundle in force, and start the readers. Raises SchemaViolation, NotPrepared or WriterDied."""
+        await self._lane.push(nursery, prepared)
+
+    async def start(self, nursery: Nursery) -> WriterHello:
+        """`open`, and `push` with nothing prepared, of which nobody is told.
+
+        Returns what the writer found, as of after the push.
+        """
+        hello = await self.open(nursery)
+        if hello.bundle != nursery.bundle:
+            await self._lane.push(nursery, Prepared(), tell=False)
+        return msgspec.structs.replace(hello, head=self._lane.head, bundle=nursery.bundle)
+
+    def examiner(self, nursery: Nursery) -> ExaminerLane:
+        """A process of a loaded bundle that looks at documents. To be closed."""
+        return ExaminerLane(nursery, self._database, self._limits)
+
+    async def switch(self, nursery: Nursery, prepared: Prepared = UNPREPARED) -> None:
         """Put the nursery's bundle in force (engine D6). Running actions finish in the code they began with.
 
-        The push's batch goes to the listener without answers. Raises SchemaViolation, or WriterDied if the new code
-        cannot push itself; then the old nursery goes on and the new one has ended.
+        The push's batch goes to the listener without answers. Raises SchemaViolation, NotPrepared, or WriterDied if the
+        new code cannot push itself; then the old nursery goes on.
         """
         async with self._switching:
             old = self._nursery
             assert old is not None, "start comes first"
             await self._lane.close()
             try:
-                await self._lane.open(nursery, fitting=_unchanged_tables(old, nursery))
+                await self._lane.open(nursery, prepared=prepared)
             except BaseException:
                 await self._go_back()
-                await self.discard(nursery)
                 raise
 
     async def _go_back(self) -> None:
@@ -211,7 +235,7 @@ class RunnerPool:
 
     async def living_nursery(self) -> Nursery:
         """LaneOwner: the nursery in force; made anew if it died, with the code it had: what is on disk is no push."""
-        lost = self._nursery
+        lost = self._nursery or self._first
         assert lost is not None
         if lost.alive:
             return lost
@@ -222,6 +246,12 @@ class RunnerPool:
             return await self.load(lost.root)
         self._nurseries.add(nursery)
         return nursery
+
+    @property
+    def nursery(self) -> Nursery:
+        """The one whose bundle is in force."""
+        assert self._nursery is not None, "start comes first"
+        return self._nursery
 
     def imported_with(self, variables: Collection[str]) -> bool:
         """Whether the code in force read one of these environment variables while it was imported."""
@@ -351,11 +381,3 @@ class RunnerPool:
             self._nurseries.add(self._spare)
         await asyncio.gather(*(nursery.kill() for nursery in self._nurseries))
         self._nurseries.clear()
-
-
-def _unchanged_tables(old: Nursery, new: Nursery) -> list[str]:
-    """Tables both bundles declare alike: documents of the one fit the other."""
-    before = {table.name: table.document for table in Manifest.from_bytes(old.manifest).tables}
-    return [
-        table.name for table in Manifest.from_bytes(new.manifest).tables if before.get(table.name) == table.document
-    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from reactor.execution.action import ActionRunner
+from reactor.execution.examiner import Examiner
 from reactor.execution.frames import LoadBundle, Role
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import limit_memory, reseed
@@ -45,6 +46,8 @@ def serve(post: Post, bundle: Bundle, limits: Limits) -> int:
             return Writer(post.pipe, slot, bundle, limits).run()
         case "reader":
             return Reader(post.pipe, slot, bundle, limits).run()
+        case "examiner":
+            return Examiner(post.pipe, bundle, limits).run()
         case "action" | "shared":
             return ActionRunner(post.pipe, slot, bundle, limits, shared=post.role == "shared").run()
         case _:

@@ -20,7 +20,7 @@ from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
 from reactor.database.vector_search import VectorSearch
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
-from reactor.execution import bundle_queries, transfer_rows
+from reactor.execution import bundle_queries, migration_rows, progress_rows, structure_functions, transfer_rows
 from reactor.execution.cron_rows import CRONS, start_crons
 from reactor.execution.file_rows import (
     blobs_in,
@@ -278,6 +278,9 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     "_system/crons:next": SystemQuery(_next_cron),
     "_system/crons:start": SystemMutation(_start_crons),
     "_system/head:advance": SystemMutation(_advance),
+    progress_rows.REPORT: SystemMutation(progress_rows.report),
+    progress_rows.PROGRESS: SystemQuery(progress_rows.progress),
+    migration_rows.LIST: SystemQuery(migration_rows.listed),
     "_system/vectors:nearest": SystemQuery(_nearest),
     transfer_rows.BEGIN: SystemMutation(transfer_rows.begin),
     transfer_rows.TELL: SystemMutation(transfer_rows.tell),
@@ -331,6 +334,9 @@ class SystemCaller:
 
     def run_mutation(self, batch: Batch, call: Call) -> Outcome:
         """Run one as a savepoint of the batch."""
+        structural = structure_functions.FUNCTIONS.get(call.path)
+        if structural is not None:
+            return Outcome(call=call.id, value=encode(structural(batch, _arguments(call))))
         transaction = batch.transaction(call.path)
         try:
             function = self._find(call, SystemMutation)

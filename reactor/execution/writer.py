@@ -22,7 +22,7 @@ from reactor.clock import SystemClock
 from reactor.database.batch import CommittedBatch
 from reactor.database.database import Database
 from reactor.database.importing import carry_out
-from reactor.errors import SchemaViolation, StorageError, StorageLocked, TransferRefused
+from reactor.errors import NotPrepared, SchemaViolation, StorageError, StorageLocked, TransferRefused
 from reactor.execution import frames
 from reactor.execution.call_queue import CallQueue
 from reactor.execution.caller import FunctionCaller
@@ -31,8 +31,9 @@ from reactor.execution.frames import Outcome, ToWriter
 from reactor.execution.guard import Guard
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY, UNAVAILABLE
-from reactor.execution.push import check_documents, structures_of
+from reactor.execution.push import SchemaPush
 from reactor.execution.slot import Slot
+from reactor.execution.system_functions import PREFIX
 from reactor.execution.transfer_rows import finish_import
 from reactor.limits import Limits
 from reactor.storage.staging import StagingReader
@@ -66,6 +67,7 @@ class Writer:
         self._queue = CallQueue()  # arrived, not run; filled by Mutations frames
         self._received: list[int] = []  # calls whose stored outcomes the server has; forgotten by the next batch
         self._slow: dict[str, float] = {}  # path → how long its last run took, when that was long
+        self._foreign = False  # the database belongs to another bundle; set by each batch
         self._boot = ""  # set by OpenWriter, with the database
         self._database: Database
 
@@ -162,7 +164,9 @@ class Writer:
 
     def _run_batch(self) -> None:
         batch = self._database.begin()
-        if batch.head.bundle != self._bundle.hash:
+        # Before its push, a writer of new code runs what prepares for it, and nothing of the user's.
+        self._foreign = batch.head.bundle != self._bundle.hash
+        if self._foreign and not self._queue.next.path.startswith(PREFIX):
             batch.abandon()
             self._queue.clear()
             self._pipe.send(frames.StaleBundle(batch=0, bundle=batch.head.bundle))
@@ -194,7 +198,9 @@ class Writer:
             if isinstance(frame, frames.Mutations | frames.Acknowledged):
                 self._handle(self._pipe.take())  # type: ignore[arg-type]
                 return self._more(done, elapsed)
-        return bool(self._queue) and not (done and self._queue.next.path in self._slow)
+        if not self._queue or (self._foreign and not self._queue.next.path.startswith(PREFIX)):
+            return False
+        return not (done and self._queue.next.path in self._slow)
 
     def _note_duration(self, path: str, duration: float) -> None:
         if duration > _SLOW:
@@ -207,13 +213,14 @@ class Writer:
     def _push(self, frame: frames.Push) -> None:
         batch = self._database.begin()
         try:
-            check_documents(batch, self._bundle.schema, frame.fitting)
-        except SchemaViolation as refusal:
+            push = SchemaPush(batch, self._bundle, self._caller, frame.prepared)
+            replaced = push.carry_out(self._clock.now_ns() / 1e6)
+        except (SchemaViolation, NotPrepared) as refusal:
             batch.abandon()
-            self._pipe.send(frames.PushRefused(str(refusal)))
+            self._pipe.send(frames.PushRefused(str(refusal), again=isinstance(refusal, NotPrepared)))
             return
-        batch.apply_schema(structures_of(self._bundle.schema))
-        batch.set_bundle(self._bundle.hash, self._bundle.parts)
+        batch.retain(None)
+        batch.set_bundle(self._bundle.hash, self._bundle.parts, everybody=replaced)
         crons = batch.transaction("crons")
         write_crons(crons, self._bundle.crons, self._clock.now_ns() / 1e6)
         crons.release()

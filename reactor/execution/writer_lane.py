@@ -33,6 +33,7 @@ import msgspec
 from reactor.errors import (
     BundleBroken,
     ForeignCommit,
+    NotPrepared,
     SchemaViolation,
     StaleWriter,
     StorageError,
@@ -55,6 +56,7 @@ _DEATHS = 5  # in a row, with nobody to blame, before giving up
 _CAREFUL = 2  # such deaths from which on calls are sent one at a time
 _PATIENCE = 1.0  # seconds between attempts to open storage that cannot be written
 _BACKOFF = 0.0125  # seconds, doubled with every death: 0.05 after the second
+_UNPREPARED = frames.Prepared()
 _REFUSALS: dict[str, type[StorageError]] = {kind.__name__: kind for kind in (StorageLocked, StaleWriter, ForeignCommit)}
 
 
@@ -161,28 +163,39 @@ class WriterLane:
 
     # ── opening and closing ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def open(self, nursery: Nursery, *, new_epoch: bool = False, fitting: Sequence[str] = ()) -> WriterHello:
+    async def open(
+        self, nursery: Nursery, *, new_epoch: bool = False, prepared: frames.Prepared | None = _UNPREPARED
+    ) -> WriterHello:
         """Start a writer, settle what an earlier one left, push the nursery's bundle if the database has another.
 
-        Returns the Hello, as it would read after the push. `fitting` names tables whose documents need no check.
+        Returns the Hello, as it would read after the push. `prepared` is what the push need not do; with None there is
+        no push: only `_system/push:` calls can be run then, until `push`.
         Raises StorageError when the database cannot be used, SchemaViolation when documents break the new schema,
-        WriterDied when no writer lives long enough. The lane is CLOSED then, and every call still waits.
+        NotPrepared when too much changed since, WriterDied when no writer lives long enough. The lane is CLOSED then,
+        and every call still waits.
         """
         async with self._turn:
             self._deaths = 0
-            return await self._open(nursery, new_epoch, fitting)
+            return await self._open(nursery, new_epoch, prepared)
 
-    async def _open(self, nursery: Nursery, new_epoch: bool, fitting: Sequence[str]) -> WriterHello:
+    async def push(self, nursery: Nursery, prepared: frames.Prepared, *, tell: bool = True) -> None:
+        """Push with the writer that was opened without. Raises as `open`; the lane stays OPEN."""
+        async with self._turn:
+            if self.state is not State.OPEN:
+                raise WriterDied
+            await self._push(nursery, prepared, tell=tell)
+
+    async def _open(self, nursery: Nursery, new_epoch: bool, prepared: frames.Prepared | None) -> WriterHello:
         while True:
             try:
-                return await self._attempt(nursery, new_epoch, fitting)
+                return await self._attempt(nursery, new_epoch, prepared)
             except WriterDied:
                 self._deaths += 1
                 if self._deaths >= _DEATHS:
                     raise
                 await asyncio.sleep(_BACKOFF * 2**self._deaths)
 
-    async def _attempt(self, nursery: Nursery, new_epoch: bool, fitting: Sequence[str]) -> WriterHello:
+    async def _attempt(self, nursery: Nursery, new_epoch: bool, prepared: frames.Prepared | None) -> WriterHello:
         assert self.state is State.CLOSED, self.state
         self.state = State.OPENING
         self._runner = nursery.launch("writer", self)
@@ -199,7 +212,9 @@ class WriterLane:
             assert isinstance(hello, WriterHello), hello
             self._settle(hello)
             if hello.bundle != nursery.bundle:
-                hello = await self._push(nursery, hello, fitting, tell=not new_epoch)
+                if prepared is not None:
+                    head = await self._push(nursery, prepared, tell=not new_epoch)
+                    hello = msgspec.structs.replace(hello, head=head, bundle=nursery.bundle)
             else:
                 self._owner.pushed(nursery, None)
         except BaseException:
@@ -217,15 +232,15 @@ class WriterLane:
             self._answer(answered.batch, answered.outcomes)
         self.head = hello.head
 
-    async def _push(self, nursery: Nursery, hello: WriterHello, fitting: Sequence[str], *, tell: bool) -> WriterHello:
-        reply = await self._ask(frames.Push(nursery.bundle, list(fitting)))
+    async def _push(self, nursery: Nursery, prepared: frames.Prepared, *, tell: bool) -> int:
+        reply = await self._ask(frames.Push(nursery.bundle, prepared))
         match reply:
             case frames.PushDone(batch=batch):
                 self.head = batch.ts
                 self._owner.pushed(nursery, batch if tell else None)
-                return msgspec.structs.replace(hello, head=batch.ts, bundle=nursery.bundle)
-            case frames.PushRefused(text=text):
-                raise SchemaViolation(text)
+                return batch.ts
+            case frames.PushRefused(text=text, again=again):
+                raise NotPrepared(text) if again else SchemaViolation(text)
             case _:
                 raise AssertionError(reply)
 
@@ -349,7 +364,7 @@ class WriterLane:
         while True:
             deaths = self._deaths
             try:
-                await self._open(await self._owner.living_nursery(), new_epoch=False, fitting=())
+                await self._open(await self._owner.living_nursery(), new_epoch=False, prepared=_UNPREPARED)
             except WriterDied:
                 if self._last_status != UNAVAILABLE:
                     raise

@@ -37,6 +37,14 @@ class _Changes(msgspec.Struct):
     changes: list[_Change]
 
 
+class _Migrations(msgspec.Struct):
+    names: list[str] = []
+    restart: bool = False
+    dry_run: bool = False
+    status: bool = False  # only tell how far they are
+
+
+_decode_migrations = msgspec.json.Decoder(_Migrations).decode
 _decode_changes = msgspec.json.Decoder(_Changes).decode
 
 
@@ -53,6 +61,7 @@ class OperatorApi:
         return [
             Route("/api/update_environment_variables", self._endpoint(self._change_variables), methods=["POST"]),
             Route("/api/_reactor/deploy", self._endpoint(self._deploy), methods=["POST"]),
+            Route("/api/migrate", self._endpoint(self._migrate), methods=["POST"]),
             Route("/api/stream_function_logs", self._endpoint(self._stream_calls), methods=["GET"]),
         ]
 
@@ -94,10 +103,24 @@ class OperatorApi:
                 {"sign": each.sign, "what": each.what, "name": each.name, "notes": each.notes}
                 for each in delivery.plan.changes
             ],
+            "work": delivery.work,
             "warnings": delivery.warnings,
             "obstacle": delivery.obstacle,
         }
         return Response(orjson.dumps(told), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def _migrate(self, request: Request) -> Response:
+        """Ours. Answers when all have been run."""
+        body = await read_body(request, _ENVELOPE)
+        try:
+            asked = _decode_migrations(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise BadRequest("BadJsonBody", f"The body must be an object with `names`: {error}") from None
+        if asked.status:
+            found = await self._verbs.migrations()
+        else:
+            found = await self._verbs.migrate(asked.names, restart=asked.restart, dry_run=asked.dry_run)
+        return Response(orjson.dumps({"migrations": found}), media_type="application/json")
 
     async def _stream_calls(self, request: Request) -> Response:
         """Long poll. `limit` and `wait` (seconds) are ours: official clients send the cursor only."""

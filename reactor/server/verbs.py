@@ -9,6 +9,7 @@ from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import Manifest
+from reactor.deploy.migrator import MigrationStatus
 from reactor.deploy.receiver import Delivery
 from reactor.engine.call_log import Stretch
 from reactor.execution.frames import HttpRequest, Outcome
@@ -61,6 +62,14 @@ class Verbs(Protocol):
 
     async def receive_code(self, archive: bytes, *, dry_run: bool = False) -> Delivery:
         """Put pushed sources in force, or say what that would do. Raises BadRequest; nothing has changed then."""
+        ...
+
+    async def migrations(self) -> list[MigrationStatus]:
+        """Every migration of the project, and how far each has come."""
+        ...
+
+    async def migrate(self, names: Sequence[str], *, restart: bool, dry_run: bool) -> list[MigrationStatus]:
+        """Run migrations, those that are pending without names; what became of them. Raises BadRequest."""
         ...
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:

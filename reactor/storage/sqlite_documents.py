@@ -76,6 +76,10 @@ class SqliteDocuments:
         self._index_sql: dict[str, _IndexSql] = {}
         self._scan_sql: dict[tuple[str, bool, bool], str] = {}
 
+    def count(self, index: str) -> int:
+        found: int = self._rows(f'SELECT count(*) FROM "{index}"')[0][0]
+        return found
+
     def get(self, table: str, id: str) -> DocumentRow | None:
         found = self._rows(self._of_table(table).get, (id,))
         return DocumentRow._make(found[0]) if found else None

@@ -26,9 +26,10 @@ class SqliteLog:
             [(row.ts, row.prev_ts, row.batch_ts, row.source, _pack(row.keys), _pack(row.documents)) for row in rows],
         )
 
-    def after(self, ts: int) -> list[LogRow]:
+    def after(self, ts: int, limit: int = -1) -> list[LogRow]:
         rows = self._connection.rows(
-            "SELECT ts, prev_ts, batch_ts, source, keys, documents FROM _log WHERE ts > ? ORDER BY ts", (ts,)
+            "SELECT ts, prev_ts, batch_ts, source, keys, documents FROM _log WHERE ts > ? ORDER BY ts LIMIT ?",
+            (ts, limit),
         )
         return [
             LogRow(at, prev, batch, source, _keys(keys), _documents(documents))

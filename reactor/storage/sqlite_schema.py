@@ -46,9 +46,11 @@ _SYSTEM = (
 )
 _ADDED = (  # to the same format, by later releases
     "CREATE TABLE IF NOT EXISTS _environment (name TEXT PRIMARY KEY, value TEXT NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS _shapes (table_number INTEGER PRIMARY KEY, shape BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS _code (part TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID",
 )
 
+_RETIRE = "UPDATE _indexes SET state = 'dropped', name = name || '#' || number WHERE number = ?"
 _VIEW_ID, _VIEW_TIME = "_id", "_creationTime"
 
 
@@ -116,10 +118,7 @@ class SqliteStructure:
         with self._connection.structure_change() as db:
             table = TableRow(number, name, _free_place(db, f"t_{number}_{slug(name)}"))
             _make_room(db, table.place)
-            db.execute(
-                f'CREATE TABLE "{table.place}" (_id TEXT PRIMARY KEY, _creationTime REAL NOT NULL, doc TEXT NOT NULL) '
-                "WITHOUT ROWID"
-            )
+            db.execute(_table_sql(table.place))
             db.execute("INSERT INTO _tables VALUES (?, ?, ?)", table)
             _show(db, table, ())
         return table
@@ -128,6 +127,7 @@ class SqliteStructure:
         statements = (
             "UPDATE _tables SET number = ? WHERE number = ?",
             "UPDATE _indexes SET table_number = ? WHERE table_number = ?",
+            "UPDATE _shapes SET table_number = ? WHERE table_number = ?",
         )
         for statement in statements:  # by way of numbers no table has: two may change places
             self._connection.run_many(statement, [(-new, old) for old, new in numbers.items()])
@@ -157,11 +157,68 @@ class SqliteStructure:
     def set_ready(self, index: IndexRow) -> None:
         self._connection.run("UPDATE _indexes SET state = 'ready' WHERE number = ?", (index.number,))
 
+    def rename_index(self, index: IndexRow, name: str) -> None:
+        self._connection.run("UPDATE _indexes SET name = ? WHERE number = ?", (name, index.number))
+
+    def describe_index(self, index: IndexRow) -> None:
+        self._connection.run("UPDATE _indexes SET fields = ? WHERE number = ?", (_description(index), index.number))
+
+    def retire_index(self, index: IndexRow) -> None:
+        self._connection.run(_RETIRE, (index.number,))
+
+    def create_draft(self, number: int, name: str) -> TableRow:
+        table = TableRow(number, name, f"t_{number}_{slug(name)}")
+        with self._connection.structure_change() as db:
+            _make_room(db, table.place)
+            db.execute(_table_sql(table.place))
+            db.execute("INSERT INTO _tables VALUES (?, ?, ?)", table)
+        return table
+
+    def adopt_draft(self, table: TableRow, draft: TableRow, fields: Sequence[str]) -> TableRow:
+        adopted = table._replace(place=draft.place)
+        with self._connection.structure_change() as db:
+            retired = db.execute(
+                "SELECT number FROM _indexes WHERE table_number = ? AND state != 'dropped'", (table.number,)
+            ).fetchall()
+            for number in retired:
+                db.execute(_RETIRE, number)
+            db.execute("UPDATE _indexes SET table_number = ? WHERE table_number = ?", (table.number, draft.number))
+            db.execute("DELETE FROM _tables WHERE number = ?", (draft.number,))
+            db.execute("UPDATE _tables SET place = ? WHERE number = ?", (draft.place, table.number))
+            _hide(db, table)
+            _show(db, adopted, fields)
+        return adopted
+
+    def drop_draft(self, draft: TableRow) -> None:
+        # Its retired indexes stay as rows: their numbers are used up, and what they hold is found by them.
+        self._connection.run("DELETE FROM _tables WHERE number = ?", (draft.number,))
+
+    def sweep(self, limit: int) -> bool:
+        found = self._connection.rows(
+            "SELECT i.place FROM _indexes AS i JOIN sqlite_master AS m ON m.type = 'table' AND m.name = i.place "
+            "WHERE i.state = 'dropped' AND i.fields LIKE '[%' AND i.place NOT IN (SELECT place FROM _tables) LIMIT 1"
+        )
+        for (place,) in found:
+            key = "_id" if place.startswith("t_") else "key"
+            rows = self._connection.rows(f'SELECT "{key}" FROM "{place}" LIMIT ?', (limit,))
+            if len(rows) == limit:
+                self._connection.run_many(f'DELETE FROM "{place}" WHERE "{key}" = ?', rows)
+            else:
+                with self._connection.structure_change() as db:
+                    db.table(place).drop()
+        return bool(found)
+
+    def shapes(self) -> dict[int, bytes]:
+        return dict(self._connection.rows("SELECT table_number, shape FROM _shapes"))
+
+    def set_shape(self, table: int, shape: bytes | None) -> None:
+        self._connection.run("DELETE FROM _shapes WHERE table_number = ?", (table,))
+        if shape is not None:
+            self._connection.run("INSERT INTO _shapes VALUES (?, ?)", (table, shape))
+
     def drop_index(self, index: IndexRow) -> None:
         with self._connection.structure_change() as db:
-            db.execute(
-                "UPDATE _indexes SET state = 'dropped', name = name || '#' || number WHERE number = ?", (index.number,)
-            )
+            db.execute(_RETIRE, (index.number,))
             if index.kind == "ordered":
                 db.table(index.place).drop()
             else:
@@ -192,6 +249,22 @@ def _free_place(db: sqlite_utils.Database, place: str) -> str:
             break
         free = f"{place}_{again}"
     return free
+
+
+def _table_sql(place: str) -> str:
+    return (
+        f'CREATE TABLE "{place}" (_id TEXT PRIMARY KEY, _creationTime REAL NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID'
+    )
+
+
+def _hide(db: sqlite_utils.Database, table: TableRow) -> None:
+    """Take away the view of a table, as far as it is ours."""
+    views: list[tuple[str, str]] = db.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'view' AND lower(name) = ?", (table.name.lower(),)
+    ).fetchall()
+    for name, sql in views:
+        if f'FROM "{table.place}"' in sql:
+            db.view(name).drop()
 
 
 def _make_room(db: sqlite_utils.Database, place: str) -> None:

@@ -99,6 +99,10 @@ class RequestRow(NamedTuple):
 class Documents(Protocol):
     """Documents and their index rows. Every write is whole: document and rows, or BatchFailed."""
 
+    def count(self, index: str) -> int:
+        """How many rows an index has, or a table."""
+        ...
+
     def get(self, table: str, id: str) -> DocumentRow | None:
         """The document with that id in the table at that place."""
         ...
@@ -233,11 +237,43 @@ class Structure(Protocol):
         """The index holds every document and may be read."""
         ...
 
+    def rename_index(self, index: IndexRow, name: str) -> None: ...
+
+    def describe_index(self, index: IndexRow) -> None:
+        """Say otherwise what the index is over; its keys are right as they are."""
+        ...
+
     def drop_index(self, index: IndexRow) -> None: ...
 
     def renumber(self, numbers: Mapping[int, int]) -> None:
         """Give tables other numbers: old → new, all at once. Their places stay what they are."""
         ...
+
+    def retire_index(self, index: IndexRow) -> None:
+        """Drop it, but leave what it holds to `sweep`: to let go of a large one takes a while."""
+        ...
+
+    def create_draft(self, number: int, name: str) -> TableRow:
+        """A new, empty table that tools do not see."""
+        ...
+
+    def adopt_draft(self, table: TableRow, draft: TableRow, fields: Sequence[str]) -> TableRow:
+        """Put a draft, and its indexes, in the place of a table, whose own indexes are retired."""
+        ...
+
+    def drop_draft(self, draft: TableRow) -> None:
+        """Take away a draft whose indexes are retired."""
+        ...
+
+    def sweep(self, limit: int) -> bool:
+        """Let go of up to `limit` rows of what is retired. False when nothing is left."""
+        ...
+
+    def shapes(self) -> dict[int, bytes]:
+        """By table number, what is known of all its documents."""
+        ...
+
+    def set_shape(self, table: int, shape: bytes | None) -> None: ...
 
 
 class Log(Protocol):
@@ -245,8 +281,8 @@ class Log(Protocol):
 
     def append(self, rows: Sequence[LogRow]) -> None: ...
 
-    def after(self, ts: int) -> list[LogRow]:
-        """Rows later than `ts`, in order. A gap shows in the first row's `prev_ts`."""
+    def after(self, ts: int, limit: int = -1) -> list[LogRow]:
+        """Rows later than `ts`, in order, at most `limit` of them. A gap shows in the first row's `prev_ts`."""
         ...
 
     def oldest(self) -> int | None:

@@ -26,6 +26,7 @@ from reactor.database.environment import VariableChange, update_variables
 from reactor.definitions.context import MutationCtx
 from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
+from reactor.errors import SchemaViolation
 from reactor.execution.bundle import Bundle
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.cron_rows import write_crons
@@ -33,6 +34,7 @@ from reactor.execution.environment import Noted
 from reactor.execution.frames import Call, Kind, Outcome
 from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
+from reactor.execution.migration_step import STEP
 from reactor.execution.outcome import error_of
 from reactor.execution.seal import Seal
 from reactor.limits import DEFAULT_LIMITS, Limits
@@ -99,7 +101,7 @@ class TestBackend(Acting):
         self._caller = FunctionCaller(self.bundle, limits, self.clock, guard=guard, notice=self._notice)
         self._numbers = itertools.count(1)
         if self._loaded is None or self._database.head.bundle != self.bundle.hash:
-            push(self._database, self.bundle)
+            push(self._database, self.bundle, self._caller, self.clock)
         self._write_crons()
 
     def __enter__(self) -> Self:
@@ -121,6 +123,16 @@ class TestBackend(Acting):
         self._database.close()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def migrate(self, name: str) -> Any:
+        """Run a migration over all documents of its table; the row that tells what it came to. Raises as a function does."""
+        row: Any = {"state": "running"}
+        while row["state"] == "running":
+            told = self.outcome("mutation", STEP, {"name": name, "limit": 100}, internal=True)
+            row = decode(self.result(told))
+        if row["state"] == "failed":
+            raise SchemaViolation(row["error"])
+        return row
 
     def _load(self, project: Path | str | LoadedProject, env: Mapping[str, str]) -> Bundle:
         if isinstance(project, LoadedProject):

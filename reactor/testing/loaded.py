@@ -17,9 +17,12 @@ from reactor.clock import Clock
 from reactor.database.database import Database
 from reactor.errors import DefinitionError
 from reactor.execution.bundle import Bundle
+from reactor.execution.caller import FunctionCaller
 from reactor.execution.environment import Noted
+from reactor.execution.frames import Prepared
+from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
-from reactor.execution.push import check_documents, structures_of
+from reactor.execution.push import SchemaPush
 from reactor.limits import DEFAULT_LIMITS
 from reactor.storage.storage import VariableRow
 from reactor.testing.manual_clock import ManualClock
@@ -75,18 +78,18 @@ class LoadedProject:
             path = Path(folder) / FILE
             database = Database.open_writer(path, clock=clock, boot="template", limits=DEFAULT_LIMITS)
             try:
-                push(database, self.bundle)
+                caller = FunctionCaller(self.bundle, DEFAULT_LIMITS, clock, guard=Guard(DEFAULT_LIMITS))
+                push(database, self.bundle, caller, clock)
             finally:
                 database.close()
             files = (file for file in Path(folder).iterdir() if file.name in (FILE, f"{FILE}-wal"))
             return {file.name: file.read_bytes() for file in files}
 
 
-def push(database: Database, bundle: Bundle) -> None:
+def push(database: Database, bundle: Bundle, caller: FunctionCaller, clock: Clock) -> None:
     """Bring the database up to the bundle, crons aside."""
     batch = database.begin()
-    check_documents(batch, bundle.schema, ())
-    batch.apply_schema(structures_of(bundle.schema))
+    SchemaPush(batch, bundle, caller, Prepared()).carry_out(clock.now_ns() / 1e6)
     batch.set_bundle(bundle.hash, bundle.parts)
     batch.commit()
 

@@ -26,7 +26,8 @@ class Stock:
     def __init__(self, snapshot: Snapshot) -> None:
         self.head = snapshot.head
         self.catalog: Catalog = snapshot.catalog
-        tables = snapshot.catalog.tables()
+        tables = [table for table in snapshot.catalog.tables() if not table.is_draft]
+        self.tables = tuple(tables)
         self.full = frozenset(table.name for table in tables if has_documents(snapshot.storage, table))
         blobs = snapshot.catalog.table(BLOBS)
         rows = [] if blobs is None else all_documents(snapshot.storage, blobs)
@@ -63,7 +64,7 @@ class Targets:
         replaced = {*wiped, *(coming if replaces else ())}
         self._present = {
             table.name: Present(table.number, stays=table.name in stock.full and table.name not in replaced)
-            for table in stock.catalog.tables()
+            for table in stock.tables
         }
         self.numbering = number_tables(self._present, coming)
         self._check_references()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,10 @@ import pytest
 from reactor.clock import SystemClock
 from reactor.definitions.manifest import Manifest, TableManifest
 from reactor.deploy.bundle_store import FOLDER, BundleStore
+from reactor.deploy.plan import DeployPlan
+from reactor.deploy.pushing import PushPlan
 from reactor.deploy.receiver import Delivery, Receiver, Running
+from reactor.deploy.schema_work import SchemaWork
 from reactor.deploy.source_archive import SourceArchive
 from reactor.errors import BadRequest, BundleBroken, SchemaViolation, WriterDied
 from reactor.limits import DEFAULT_LIMITS
@@ -56,18 +58,17 @@ class Server:
     def __init__(self, data: Path) -> None:
         self.store = BundleStore(data)
         self.pool = Pool(data)
-        self.checked: list[Collection[str]] = []
         self.obstacle: str | None = None
-        self.receiver = Receiver(self.store, self._check, DEFAULT_LIMITS, SystemClock())
+        self.receiver = Receiver(self.store, DEFAULT_LIMITS, SystemClock())
         self.manifest = Manifest()
 
-    async def _check(self, root: Path, fitting: Collection[str]) -> str | None:
-        assert (root / "schema.py").exists()
-        self.checked.append(fitting)
-        return self.obstacle
+    async def _plan(self, nursery: Any) -> PushPlan:
+        assert (nursery.root / "schema.py").exists()
+        manifest = Manifest.from_bytes(nursery.manifest)
+        return PushPlan(DeployPlan.between(self.manifest, manifest), SchemaWork((), ("add_locale",)), self.obstacle)
 
     async def push(self, archive: SourceArchive, *, dry_run: bool = False) -> Delivery:
-        running: Any = Running(self.pool, self.manifest)
+        running: Any = Running(self.pool, self.manifest, self._plan, self.pool.switch)
         delivery = await self.receiver.receive(archive.to_bytes(), running, dry_run=dry_run)
         if delivery.status == "deployed":
             self.manifest = NOTES
@@ -146,7 +147,7 @@ async def test_a_plan_switches_nothing_and_leaves_nothing(server: Server) -> Non
     delivery = await server.push(NEW, dry_run=True)
     assert (delivery.status, delivery.obstacle) == ("planned", "documents do not fit")
     assert server.pool.told[2:] == ["load", "discard code 2"]
-    assert server.checked == [["notes"]], "tables that stay as they are need no look"
+    assert delivery.work == ("add_locale: to be run with `reactor migrate`",)
     assert server.kept == {OLD.digest}
 
 

@@ -17,6 +17,7 @@ from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.database.environment import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.deploy.migrator import MigrationStatus
 from reactor.deploy.plan import DeployPlan
 from reactor.deploy.receiver import Delivery
 from reactor.engine.call_log import Stretch
@@ -123,6 +124,12 @@ class PretendVerbs:
 
     async def change_variables(self, changes: Sequence[VariableChange]) -> None:
         self.changed += changes
+
+    async def migrations(self) -> list[MigrationStatus]:
+        return []
+
+    async def migrate(self, names: Sequence[str], *, restart: bool, dry_run: bool) -> list[MigrationStatus]:
+        raise AssertionError("no test of this room runs migrations")
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
         self.read.append((cursor, limit, wait))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from reactor.errors import BadRequest
@@ -43,7 +43,13 @@ def foreign_pushes(guarded: Callable[[Endpoint], Endpoint]) -> list[BaseRoute]:
             "ReactorServer", "This is a reactor server: it runs no JavaScript, so there are no inline queries."
         )
 
+    async def urls(request: Request) -> Response:
+        """`dev` asks this first, and again until it is answered; then it pushes."""
+        own = str(request.base_url).rstrip("/")
+        return JSONResponse({"convexCloudUrl": own, "convexSiteUrl": f"{own}/http"})
+
     return [
+        Route("/api/v1/get_canonical_urls", guarded(urls), methods=["GET"]),
         *(Route(path, guarded(push), methods=["POST"]) for path in _PUSHES),
         Route(_INLINE, guarded(inline), methods=["POST"]),
     ]

@@ -227,7 +227,12 @@ class Writer:
         self._pipe.send(frames.PushDone(_batch_frame(batch.commit())))
 
     def _import(self, frame: frames.Import) -> None:
-        with StagingReader(Path(frame.staging)) as staged:
+        try:
+            reader = StagingReader(Path(frame.staging))
+        except StorageError as error:
+            self._pipe.send(frames.ImportRefused(str(error)))
+            return
+        with reader as staged:
             batch = self._database.begin()
             try:
                 plan = carry_out(batch, staged)

@@ -10,7 +10,8 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Collection
 from typing import Any
 
 import orjson
@@ -24,14 +25,18 @@ _LINE = 16 << 20  # of what a child says
 _NICE = 5  # what serves goes before
 
 
-async def run_child(module: str, order: Order, news: News) -> Any:
-    """Run `python -m module` to its end; what it came to. Raises TransferRefused. Cancelled, it kills the child."""
+async def run_child(module: str, order: Order, news: News, *, hidden: Collection[str] = ()) -> Any:
+    """Run `python -m module` to its end; what it came to. Raises TransferRefused. Cancelled, it kills the child.
+
+    Environment variables in `hidden` it does not get.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE,
         start_new_session=True,
+        env={name: value for name, value in os.environ.items() if name not in hidden},
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -74,6 +79,9 @@ def serve_order(work: Callable[[Order, News], Any]) -> None:
         say(refused=f"{error.strerror or error}: {error.filename or 'the disk'}")
     except MemoryError:
         say(refused="There is not enough memory for it.")
+    except Exception:  # noqa: BLE001  # the disk is full for SQLite, or a bug of ours: whoever waits is told
+        traceback.print_exc()
+        say(refused="It came to an error, which the server's output has. Nothing has changed.")
 
 
 def _end_with_server() -> None:

@@ -26,7 +26,7 @@ from reactor.engine.engine import Engine
 from reactor.errors import BadRequest, NotFound, Overloaded, ReactorError, TransferRefused, WriterDied
 from reactor.execution.pool import RunnerPool
 from reactor.execution.transfer_rows import BEGIN, FIND, SWEEP, TELL
-from reactor.files.bucket import BucketSettings
+from reactor.files.bucket import SECRETS, BucketSettings
 from reactor.files.folder import FOLDER, BlobFolder
 from reactor.transfer.change_table import change_table
 from reactor.transfer.child import run_child
@@ -41,6 +41,8 @@ EXPORT_MAIN = "reactor.transfer.export_main"
 BACKUP_MAIN = "reactor.transfer.backup_main"
 STAGE_MAIN = "reactor.transfer.stage_main"
 Hold = Callable[[], contextlib.AbstractAsyncContextManager[object]]
+_HIDDEN = ("REACTOR_ADMIN_KEY", *SECRETS)  # from the code of the project
+_PATIENCE = 1.0  # seconds between looks whether the data can be written again
 _KEPT = 4  # exports that can be fetched at once
 
 _log = logging.getLogger("reactor.transfer")
@@ -90,10 +92,12 @@ class Transfers:
         await self._mutate(SWEEP, {})
 
     async def stop(self) -> None:
-        """End all that is under way."""
+        """End what is under way; an import that is being carried out is, to its end."""
         tasks = [*self._imports.values(), *([self._exporting] if self._exporting else [])]
+        waiting = {self._imports[own_id] for own_id, confirmed in self._confirmed.items() if not confirmed.is_set()}
         for task in tasks:
-            task.cancel()
+            if task in waiting or task is self._exporting:
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,12 +256,11 @@ class Transfers:
             "limits": asdict(self._engine.limits),
             "built_in": dict(self._around.built_in),
         }
-        return cast("dict[str, Any]", await run_child(STAGE_MAIN, order, reporter.news))
+        return cast("dict[str, Any]", await run_child(STAGE_MAIN, order, reporter.news, hidden=_HIDDEN))
 
     async def _carry_out(self, own_id: str, folder: Path, keys: Sequence[str]) -> None:
         """Files first: a row never speaks of bytes that are not there. They go again if there is no commit."""
         blobs = BlobFolder(self._around.data / FOLDER)
-        done = False
         try:
             await asyncio.to_thread(_land, blobs, folder / "drafts", keys)
             try:
@@ -267,14 +270,18 @@ class Transfers:
                     raise TransferRefused(
                         "The writer died before the commit. Nothing was changed: import again."
                     ) from None
-            done = True
-        finally:
-            if not done:
-                await asyncio.to_thread(_remove, blobs, keys)
+        except (TransferRefused, OSError):  # there is certainly no commit; else the bytes stay, and a sweep finds out
+            await asyncio.to_thread(_remove, blobs, keys)
+            raise
 
     async def _is_completed(self, own_id: str) -> bool:
         """What the database says, once a writer has opened it again: a mutation waits for that."""
-        await self._mutate(TELL, {"id": own_id, "state": {"state": "in_progress"}})
+        while True:
+            try:
+                await self._mutate(TELL, {"id": own_id, "state": {"state": "in_progress"}})
+                break
+            except Overloaded:
+                await asyncio.sleep(_PATIENCE)
         found = cast("dict[str, Any] | None", await self._query(FIND, {"importId": own_id}))
         return found is not None and found["state"]["state"] == "completed"
 

@@ -99,7 +99,9 @@ PROJECT = {"schema": SCHEMA, "functions": FUNCTIONS}
 COMMAND = "dev"  # `npx convex run` reads the text of an error
 
 
-def test_a_live_client_sees_an_import_in_one_transition(clients: Clients, server: RunningServer, tmp_path: Path) -> None:
+def test_a_live_client_sees_an_import_in_one_transition(
+    clients: Clients, server: RunningServer, tmp_path: Path
+) -> None:
     client = clients.js(server, views=True)
     client.mutation("m:fill", {"texts": ["one", "two"]})
     texts, names = client.subscribe("m:texts"), client.subscribe("m:names")

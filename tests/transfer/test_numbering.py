@@ -9,7 +9,9 @@ from reactor.transfer.numbering import Present, number_tables
 
 
 def test_a_table_without_documents_that_stay_takes_the_number_of_the_ids() -> None:
-    found = number_tables({"a": Present(10001, stays=False), "b": Present(10002, stays=False)}, {"a": 10002, "b": 10001})
+    found = number_tables(
+        {"a": Present(10001, stays=False), "b": Present(10002, stays=False)}, {"a": 10002, "b": 10001}
+    )
     assert found.renumbered == {"a": 10002, "b": 10001}
     assert found.created == {}
 

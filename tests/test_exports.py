@@ -22,6 +22,7 @@ def test_every_listed_name_exists_and_every_public_name_is_listed() -> None:
         "deploy",
         "files",
         "keeper",
+        "transfer",
         "issuers",
         "application",
         "server",

@@ -213,6 +213,11 @@ def all_documents(storage: Storage, table: TableInfo, chunk: int = FILL_CHUNK) -
         after = rows[-1].id
 
 
+def has_documents(storage: Storage, table: TableInfo) -> bool:
+    """Whether a table holds anything."""
+    return bool(documents_after(storage, table, None, 1))
+
+
 def documents_after(storage: Storage, table: TableInfo, after: str | None, limit: int) -> list[ScanRow]:
     """Up to `limit` documents of a table behind an id, in the order of ids."""
     rest = EVERYTHING if after is None else KeyRange(after.encode() + b"\0", None)

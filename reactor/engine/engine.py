@@ -24,7 +24,7 @@ from typing import Protocol
 import msgspec
 
 from reactor.clock import Clock
-from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
+from reactor.database.catalog import BUNDLE_KEY, EVERYTHING_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.engine.one_snapshot import Asked, OneSnapshot
@@ -309,6 +309,9 @@ class Engine:
                 self._functions.write("mutation", call.path, outcome)
                 done(outcome)
         for commit in commits:
+            if EVERYTHING_KEY in commit.keys.get(SYSTEM_INDEX, ()):
+                self.log.forget_all()
+                self.subscriptions.expire_all(batch.ts)
             self.subscriptions.committed(batch.ts, commit.keys)
         held, self._held = self._held, []
         for ts, number, results in held:

@@ -79,7 +79,7 @@ def test_a_broken_project_ends_with_one_and_says_what_to_type(project: Project) 
     assert "\x1b" not in said.stdout
     assert f"→ chmod 600 {data}/admin_key" in said.stdout
     assert '1 document in table "notes" does not match the new schema' in said.stdout
-    assert "→ make the field optional" in said.stdout
+    assert "→ reactor dev" in said.stdout
 
 
 def test_projects_that_do_not_load_are_told_why(project: Project, tmp_path: Path) -> None:

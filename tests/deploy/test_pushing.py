@@ -379,8 +379,10 @@ def test_a_migration_that_was_begun_online_has_to_end_before_a_schema_that_needs
             assert status.state == "failed"
             assert status.done > 0
             assert "TypeError" in (status.error or "")
+            deployment.write(schema=TEXT, migrations=MIGRATION.format(body='document["number"] = "1"'))
+            assert "`reactor migrate as_text` was begun" in ((await deployment.application.plan_push()).obstacle or "")
             with pytest.raises(SchemaViolation, match="`reactor migrate as_text` was begun"):
-                await deployment.push(schema=TEXT)
+                await deployment.push()
             await deployment.push(schema=SCHEMA, migrations=MIGRATION.format(body='document["text"] += "!"'))
             (status,) = await deployment.application.migrate(["as_text"], restart=False, dry_run=False)
             assert status.state == "done"
@@ -418,5 +420,52 @@ def found(ctx: QueryCtx) -> list[str]:
             await deployment.push(schema=plain, notes=NOTES)
             await deployment.push(schema=searched.replace("import Index,", "import Index, SearchIndex,"), notes=code)
             assert await deployment.query("notes:found") == ["n00007"]
+
+    asyncio.run(play())
+
+
+def test_a_filter_on_a_field_whose_default_is_being_filled_finds_documents_of_before(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path) as deployment:
+            searched = """
+from reactor import Index, SearchIndex, Table, VectorIndex
+
+
+class Note(Table, name="notes"):
+    text: str
+    number: int
+    plan: str = "free"
+    place: list[float] = [0.0, 1.0]
+    by_text = Index("text")
+    found = SearchIndex("text", filters=("plan",))
+    near = VectorIndex("place", dimensions=2, filters=("plan",))
+"""
+            code = (
+                NOTES
+                + """
+
+@query
+def found(ctx: QueryCtx) -> list[str]:
+    return [note.text for note in ctx.db.query(Note.found("n00007", plan="free")).take(5)]
+
+
+@query
+def near(ctx: QueryCtx) -> int:
+    return len(ctx.db.query(Note.near.nearest([0.0, 1.0], plan="free")).take(5))
+
+
+@query
+def pro(ctx: QueryCtx) -> int:
+    return len(ctx.db.query(Note.found("n00007", plan="pro")).take(5))
+"""
+            )
+            await deployment.push(schema=searched, notes=code)
+            assert not all("plan" in each for each in deployment.documents()), "they are still being filled"
+            assert await deployment.query("notes:found") == ["n00007"]
+            assert await deployment.query("notes:pro") == 0
+            await deployment.query("notes:near")
+            await deployment.application.upkeep_finished()
+            assert await deployment.query("notes:found") == ["n00007"]
+            assert await deployment.query("notes:near") == 5
 
     asyncio.run(play())

@@ -2,6 +2,7 @@
 # make seed   hundreds of users and tens of thousands of images for it (while `make run` is up, or on its own)
 # make test   everything CI checks: format, lint, types, floors, tests
 # make bench  reactor beside its peers on this machine, one table: about half an hour; BENCH="--rounds 1 --seconds 2" is shorter
+# make newcomer  README and tutorial, followed literally in a new folder and a new environment, with Chromium: some minutes
 # Needs Python 3.11 or newer and GNU make; everything else arrives in .venv.
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ export REACTOR_PORT
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: run seed test bench format clean
+.PHONY: run seed test newcomer bench format clean
 
 run: .venv/.installed
 	$(BIN)/reactor dev
@@ -27,6 +28,9 @@ test: .venv/.installed-test
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto || $(BIN)/pytest --last-failed --last-failed-no-failures none
+
+newcomer: .venv/.installed-test
+	$(BIN)/python -m tests.newcomer $(NEWCOMER)
 
 bench: .venv/.installed-bench
 	$(BIN)/python -m bench --results bench/results/latest.json $(BENCH)
@@ -44,10 +48,12 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing into .venv, once: about a minute"
 	$(PIP) -e '.[example]'
 	@touch $@
 
 .venv/.installed-test: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing the tools of the tests into .venv, once: a few minutes"
 	$(PIP) -e '.[test]'
 	@touch $@ .venv/.installed
 

@@ -424,7 +424,7 @@ def found(ctx: QueryCtx) -> list[str]:
     asyncio.run(play())
 
 
-def test_a_filter_on_a_field_whose_default_is_being_filled_finds_documents_of_before(tmp_path: Path) -> None:
+def test_a_search_over_defaults_that_are_being_filled_finds_documents_of_before(tmp_path: Path) -> None:
     async def play() -> None:
         async with deployed(tmp_path) as deployment:
             searched = """
@@ -435,9 +435,11 @@ class Note(Table, name="notes"):
     text: str
     number: int
     plan: str = "free"
+    title: str = "untitled so far"
     place: list[float] = [0.0, 1.0]
     by_text = Index("text")
     found = SearchIndex("text", filters=("plan",))
+    titled = SearchIndex("title", filters=("number",))
     near = VectorIndex("place", dimensions=2, filters=("plan",))
 """
             code = (
@@ -455,6 +457,11 @@ def near(ctx: QueryCtx) -> int:
 
 
 @query
+def titled(ctx: QueryCtx) -> list[str]:
+    return [note.text for note in ctx.db.query(Note.titled("untitled", number=7)).take(5)]
+
+
+@query
 def pro(ctx: QueryCtx) -> int:
     return len(ctx.db.query(Note.found("n00007", plan="pro")).take(5))
 """
@@ -463,9 +470,11 @@ def pro(ctx: QueryCtx) -> int:
             assert not all("plan" in each for each in deployment.documents()), "they are still being filled"
             assert await deployment.query("notes:found") == ["n00007"]
             assert await deployment.query("notes:pro") == 0
-            await deployment.query("notes:near")
+            assert await deployment.query("notes:titled") == ["n00007"]
+            assert await deployment.query("notes:near") == 5
             await deployment.application.upkeep_finished()
             assert await deployment.query("notes:found") == ["n00007"]
+            assert await deployment.query("notes:titled") == ["n00007"]
             assert await deployment.query("notes:near") == 5
 
     asyncio.run(play())

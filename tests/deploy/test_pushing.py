@@ -250,6 +250,25 @@ def test_a_migration_under_load_keeps_every_write_insert_and_delete_of_the_old_c
     asyncio.run(play())
 
 
+def test_a_document_that_is_deleted_after_it_was_migrated_does_not_come_back(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path) as deployment:
+            removed: list[asyncio.Future[Any]] = []  # nothing else is written: the draft hears of a deletion alone
+
+            def remove_one(work: Work | None) -> None:
+                if work is not None and work.what == "migrating" and work.done and not removed:
+                    removed.append(asyncio.ensure_future(deployment.mutate("notes:remove", text="n00000")))
+
+            deployment.application.on_progress = remove_one
+            await deployment.push(
+                schema=TEXT, migrations=MIGRATION.format(body='document["number"] = str(document["number"])')
+            )
+            await removed[0]
+            assert [each["text"] for each in deployment.documents()][:2] == ["n00001", "n00002"]
+
+    asyncio.run(play())
+
+
 @pytest.mark.parametrize(
     ("body", "error", "says"),
     [

@@ -117,6 +117,7 @@ async def test_a_push_that_fails_leaves_what_was(
         await server.push(NEW)
     assert refused.value.code == code
     assert server.kept == {OLD.digest}
+    assert not (server.pool.data / FOLDER / "coming").exists()
     for database in ("code 1", "code 2"):
         found = server.store.in_force(database)
         assert found is not None

@@ -20,6 +20,8 @@ from reactor.application import DATABASE, Application
 from reactor.deploy.progress import Work
 from reactor.engine.follower import Follower
 from reactor.errors import BundleBroken, SchemaViolation
+from reactor.execution.frames import Prepared
+from reactor.execution.nursery import Nursery
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 SCHEMA = """
@@ -250,7 +252,9 @@ def test_a_migration_under_load_keeps_every_write_insert_and_delete_of_the_old_c
     asyncio.run(play())
 
 
-def test_a_document_that_is_deleted_after_it_was_migrated_does_not_come_back(tmp_path: Path) -> None:
+def test_a_document_that_is_deleted_after_it_was_migrated_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def play() -> None:
         async with deployed(tmp_path) as deployment:
             removed: list[asyncio.Future[Any]] = []  # nothing else is written: the draft hears of a deletion alone
@@ -259,12 +263,21 @@ def test_a_document_that_is_deleted_after_it_was_migrated_does_not_come_back(tmp
                 if work is not None and work.what == "migrating" and work.done and not removed:
                     removed.append(asyncio.ensure_future(deployment.mutate("notes:remove", text="n00000")))
 
+            pool = deployment.application.pool
+            switch = pool.switch
+
+            async def remove_another(nursery: Nursery, prepared: Prepared) -> None:
+                """After the last look: it is the push's own commit that hears of it."""
+                await deployment.mutate("notes:remove", text="n00002")
+                await switch(nursery, prepared)
+
+            monkeypatch.setattr(pool, "switch", remove_another)
             deployment.application.on_progress = remove_one
             await deployment.push(
                 schema=TEXT, migrations=MIGRATION.format(body='document["number"] = str(document["number"])')
             )
             await removed[0]
-            assert [each["text"] for each in deployment.documents()][:2] == ["n00001", "n00002"]
+            assert [each["text"] for each in deployment.documents()][:2] == ["n00001", "n00003"]
 
     asyncio.run(play())
 

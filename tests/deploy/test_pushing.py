@@ -332,6 +332,28 @@ def test_a_default_that_changes_in_the_middle_of_its_filling_is_what_it_was_for_
     asyncio.run(play())
 
 
+def test_a_refused_push_does_not_end_the_filling_of_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path) as deployment:
+            pool = deployment.application.pool
+            planned = SCHEMA.replace("number: int", 'number: int\n    plan: str = "free"')
+            deployment.write(schema=planned.replace("text: str", "text: int"))
+            loaded = await pool.load(tmp_path)  # beforehand: loading takes as long as filling
+            await deployment.push(schema=planned)
+
+            async def load(_root: Path) -> Nursery:
+                return loaded
+
+            monkeypatch.setattr(pool, "load", load)
+            with pytest.raises(SchemaViolation):
+                await deployment.application.deploy()
+            assert not all("plan" in each for each in deployment.documents()), "they are still being filled"
+            await deployment.application.upkeep_finished()
+            assert {each.get("plan") for each in deployment.documents()} == {"free"}
+
+    asyncio.run(play())
+
+
 def test_a_start_brings_an_older_database_up_to_the_code_before_it_serves(tmp_path: Path) -> None:
     async def play() -> None:
         async with deployed(tmp_path):

@@ -460,14 +460,28 @@ def test_a_migrated_table_is_searched_as_before(tmp_path: Path) -> None:
 @query
 def found(ctx: QueryCtx) -> list[str]:
     return [note.text for note in ctx.db.query(Note.search_text("n00007", number="7")).take(5)]
+
+
+@query
+def old_number(ctx: QueryCtx) -> list[str]:
+    return [note.number for note in ctx.db.query(Note.search_text("n00000", number="0")).take(5)]
 """
             )
+            touched: list[asyncio.Future[Any]] = []
+
+            def touch_one(work: Work | None) -> None:
+                if work is not None and work.what == "migrating" and work.done and not touched:
+                    touched.append(asyncio.ensure_future(deployment.mutate("notes:touch", text="n00000")))
+
+            deployment.application.on_progress = touch_one
             await deployment.push(
                 schema=searched.replace("import Index,", "import Index, SearchIndex,"),
                 notes=code,
                 migrations=MIGRATION.format(body='document["number"] = str(document["number"])'),
             )
             assert await deployment.query("notes:found") == ["n00007"]
+            await touched[0]
+            assert await deployment.query("notes:old_number") == []
             plain = searched.replace("import Index,", "import Index, SearchIndex,").replace(
                 '    search_text = SearchIndex("text", filters=("number",))\n', ""
             )

@@ -112,7 +112,7 @@ class IndexInfo:
 
     def fact_of(self, document: dict[str, Value]) -> bytes | None:
         """What an index that is searched holds of the document; None when it has nothing to be found by."""
-        value = get_field(document, self.fields[0])
+        value = _value(document, *_parsed(self.fields[0]))
         if self.kind == "vector":
             held = unit_vector(value, self.dimensions)
         else:

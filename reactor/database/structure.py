@@ -43,10 +43,8 @@ class IndexShape(NamedTuple):
 
 def filled_shape(shape: IndexShape, missing: Mapping[str, Value]) -> IndexShape:
     """The shape over documents that may lack what `missing` is to fill; see catalog.filling."""
-    filters = tuple(filling(each, missing) for each in shape.filters)
-    if shape.kind != "ordered":
-        return shape._replace(filters=filters)
-    return shape._replace(fields=tuple(filling(each, missing) for each in shape.fields))
+    fields, filters = (tuple(filling(each, missing) for each in names) for names in (shape.fields, shape.filters))
+    return shape._replace(fields=fields, filters=filters)
 
 
 def shape_of(index: IndexInfo) -> IndexShape:

@@ -22,6 +22,7 @@ STEP = 5
 DEBOUNCE = 50
 
 NO_SOURCES = frozenset({"__pycache__", "_generated", "node_modules"})
+FOREIGN = ("pyvenv.cfg", "reactor.db")  # an environment, and a server's data, which holds the code pushed to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _may_hold_sources(project: Project, directory: Path) -> bool:
     name = directory.name
     if name.startswith(".") or name in NO_SOURCES or (name == "tests" and directory.parent == project.root):
         return False
-    return project.owns(str(directory)) and not (directory / "pyvenv.cfg").exists()
+    return project.owns(str(directory)) and not any((directory / mark).exists() for mark in FOREIGN)
 
 
 def _is_source(name: str) -> bool:

@@ -95,6 +95,15 @@ def test_reactor_is_no_source_of_the_project_it_is_developed_in() -> None:
     assert not any(path.is_relative_to(root / folder) for path in watched.files for folder in ("reactor", "tests"))
 
 
+def test_the_data_of_a_server_is_no_source_of_the_project_it_lies_in(project: Path) -> None:
+    """It holds the code that was pushed, which would be pushed again, and with it that, and so on."""
+    pushed = project / "live" / "bundles" / "0123" / "functions"
+    pushed.mkdir(parents=True)
+    (pushed / "users.py").write_text("")
+    (project / "live" / "reactor.db").touch()
+    assert set(Sources.of(project).files) == {project / "schema.py", project / "functions" / "users.py"}
+
+
 async def test_saves_while_the_caller_is_busy_come_as_one_set(project: Path) -> None:
     async with watching(project) as changes:
         (project / "schema.py").write_text("x = 1")

@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.newcomer.browser import Browser, browser
 from tests.newcomer.people import DOES
 from tests.newcomer.terminal import Terminal
-from tests.newcomer.tutorial import Command, Section, sections
+from tests.newcomer.tutorial import Command, Edit, Save, Section, sections
 from tests.support import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +58,11 @@ class Newcomer:
     def minutes(self) -> float:
         return (time.monotonic() - self._began) / 60
 
+    @property
+    def seen(self) -> str:
+        """All that appeared in the terminals."""
+        return "\n".join(terminal.shown for terminal in self._terminals)
+
     def type(self, typed: str, appears: str = "") -> None:
         """Into the terminal that is free, else into a new one."""
         if not self._terminals or self._terminals[-1].busy:
@@ -74,13 +79,21 @@ class Newcomer:
             if isinstance(step, Command):
                 self.type(step.typed, step.appears)
             else:
-                with self._step(f"save {step.name}"):
-                    step.do(root)
+                self.save(step, root)
         if section.title in DOES:
             does = DOES[section.title]
             with self._step(does.__name__.replace("_", " ")):
                 does(*self._windows, self._url)
             self._picture(section.title)
+
+    def save(self, step: Save | Edit, root: Path) -> None:
+        """And see `reactor dev` say what became of it, if it is the backend's."""
+        dev = self._terminals[0]
+        with self._step(f"save {step.name}"):
+            before = len(dev.shown)
+            step.do(root)
+            if step.name.startswith(("schema.py", "functions/")):
+                dev.wait_for(rf"^✓ {re.escape(step.name)}", before)
 
     def greets(self, clone: Path) -> None:
         """The page of the backend itself: a function is written, called, and changed."""
@@ -191,6 +204,9 @@ def _tutorial(folder: Path, machine: dict[str, str], windows: list[Browser], pic
             person.follow(section, folder / "my-app")
             if section.title == "The page":
                 figures.append(f"tutorial to first live update: {person.steps} steps, {person.minutes:.1f} minutes")
+    except BaseException:
+        print(person.seen, file=sys.stderr)
+        raise
     finally:
         person.close()
     return [*figures, f"the whole tutorial: {person.steps} steps, {person.minutes:.1f} minutes"]

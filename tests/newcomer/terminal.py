@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.newcomer.tutorial import Command
 
 COMMAND_TIME = 600.0  # installing takes as long as the network does
+PUSH_TIME = 30.0
 STOP_TIME = 10.0
 _LOOK = 0.05  # seconds between looks whether everything in it has ended
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -30,7 +31,7 @@ class Terminal:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.busy = False
-        self._shown = ""  # grows in the reader thread
+        self.shown = ""  # grows in the reader thread
         self._grew = threading.Condition()
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
@@ -48,25 +49,32 @@ class Terminal:
         """Type a command, see what the page says appear, and nothing else; what appeared."""
         assert not self.busy, "a command stays in this terminal"
         mark = uuid.uuid4().hex
-        began = len(self._shown)
+        began = len(self.shown)
         self._write(f"{{ {command.typed}\n}} < /dev/null\necho {mark} $?\n")
         if command.lasting:
             self.busy = True
-            wanted = re.compile(_like(command.appears.rstrip("\n")), re.DOTALL)
+            wanted = re.compile(_like(command.appears))
         else:
             wanted = re.compile(rf"^{mark} (\d+)\n", re.MULTILINE)
         deadline = time.monotonic() + COMMAND_TIME
         with self._grew:
-            while (found := wanted.search(self._shown, began)) is None:
-                ended = command.lasting and f"{mark} " in self._shown
+            while (found := wanted.search(self.shown, began)) is None:
+                ended = command.lasting and f"{mark} " in self.shown
                 if ended or not self._grew.wait(deadline - time.monotonic()):
-                    raise NotAppeared(f"$ {command.typed}\n{self._shown[began:]}\nbut not:\n{command.appears}")
+                    raise NotAppeared(f"$ {command.typed}\n{self.shown[began:]}\nbut not:\n{command.appears}")
             if command.lasting:
                 return found[0]
-            appeared = self._shown[began : found.start()]
+            appeared = self.shown[began : found.start()]
         if found[1] != "0" or not _same(appeared, command.appears):
             raise NotAppeared(f"$ {command.typed}\n{appeared}[{found[1]}]\nand not:\n{command.appears}")
         return appeared
+
+    def wait_for(self, text: str, since: int) -> None:
+        """Until a line like this appears after so much."""
+        wanted = re.compile(text, re.MULTILINE)
+        with self._grew:
+            if not self._grew.wait_for(lambda: wanted.search(self.shown, since), PUSH_TIME):
+                raise NotAppeared(f"not seen: {text}\n{self.shown[since:]}")
 
     def close(self) -> None:
         """Close it, and what runs in it."""
@@ -93,18 +101,20 @@ class Terminal:
         assert self._shell.stdout is not None
         while chunk := os.read(self._shell.stdout.fileno(), 65536):
             with self._grew:
-                self._shown += _ANSI.sub("", chunk.decode(errors="replace")).replace("\r\n", "\n")
+                self.shown += _ANSI.sub("", chunk.decode(errors="replace")).replace("\r\n", "\n")
                 self._grew.notify_all()
 
 
 def _same(appeared: str, wanted: str) -> bool:
-    return re.fullmatch(_like(wanted), _lines(appeared), re.DOTALL) is not None
+    appeared = appeared.strip("\n")
+    return re.fullmatch(_like(wanted), f"{appeared}\n" if appeared else "") is not None
 
 
 def _like(wanted: str) -> str:
-    """An expression for text with `...` in it. A line of nothing else stands for any number of lines."""
-    return ".*?".join(re.escape(part) for part in _lines(wanted).split("..."))
-
-
-def _lines(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+    """An expression for text with `...` in it: anything within a line, any lines when it stands alone in one."""
+    return "".join(
+        r"(?:[^\n]*\n)*?"
+        if line == "..."
+        else r"[^\n]*?".join(re.escape(part) for part in line.rstrip().split("...")) + r"[ \t]*\n"
+        for line in wanted.strip("\n").splitlines()
+    )

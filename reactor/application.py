@@ -46,7 +46,7 @@ from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
 from reactor.storage.cursor_key import cursor_key_at
-from reactor.storage.lock import FileLock
+from reactor.storage.lock import FileLock, make_folder
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
 from reactor.transfer.transfers import Surroundings, Transfers
 from reactor.values.value import Value, decode, encode
@@ -134,7 +134,7 @@ class Application:
         SchemaViolation when existing documents do not fit the schema. Nothing is left running then: it can be called
         again.
         """
-        self.data.mkdir(parents=True, exist_ok=True)
+        make_folder(self.data)
         self._lock = FileLock.take(self.data / f"{DATABASE}.server", "server")
         try:
             self._admin_key = AdminKey.at(self.data)

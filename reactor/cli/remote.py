@@ -69,10 +69,17 @@ class Remote:
     """A server at a URL. An async context manager: it keeps its connection."""
 
     def __init__(self, url: str, admin_key: str) -> None:
-        self._url = url.rstrip("/")
-        self._admin_key = admin_key
+        """Raises ValueError for a URL that cannot be one."""
         import httpx
 
+        self._url = url.rstrip("/")
+        self._admin_key = admin_key
+        try:
+            parsed = httpx.URL(self._url)
+        except httpx.InvalidURL:
+            parsed = httpx.URL("")
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError(f"the URL of a server is like https://api.example.com, not {url!r}")
         self._failed = httpx.TransportError
         # A function may take as long as it likes: only connecting is bounded.
         self._client = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), trust_env=False)

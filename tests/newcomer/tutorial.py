@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-LASTING = re.compile(r"make run\b|reactor (dev|serve)\b|npm run (dev|preview)\b")  # commands that stay in their terminal
+LASTING = re.compile(
+    r"make run\b|reactor (dev|serve)\b|npm run (dev|preview)\b"
+)  # commands that stay in their terminal
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

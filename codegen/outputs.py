@@ -9,6 +9,7 @@ from pathlib import Path
 from codegen import openapi, python_client, typescript
 from codegen.files import stale, write
 from reactor.definitions.manifest import Manifest
+from reactor.errors import DefinitionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,38 @@ class Outputs:
         return files
 
     def stale(self, manifest: Manifest) -> dict[Path, str]:
-        """What `write` would change: path below the root → the text it should have."""
-        return {
-            path: text
-            for path, text in self.render(manifest).items()
-            if stale(self.root / path.parent, {path.name: text})
-        }
+        """What `write` would change: path below the root → the text it should have.
+
+        Raises DefinitionError where something else than a generated file is in the way.
+        """
+        files = self.render(manifest)
+        self._refuse_foreign(files)
+        return {path: text for path, text in files.items() if stale(self.root / path.parent, {path.name: text})}
 
     def write(self, manifest: Manifest) -> list[str]:
-        """Bring the files up to date; the paths of those that changed. Those in the folder of types are bare names."""
+        """Bring the files up to date; the paths of those that changed. Those in the folder of types are bare names.
+
+        Raises DefinitionError when one cannot be written.
+        """
         changed = self.stale(manifest)
         for path, text in changed.items():
-            write(self.root / path.parent, {path.name: text})
+            try:
+                write(self.root / path.parent, {path.name: text})
+            except OSError as error:
+                raise DefinitionError(f"{path} cannot be written: {error.strerror}.") from error
         return sorted(path.name if path.parent == Path(self.types) else f"./{path}" for path in changed)
+
+    def _refuse_foreign(self, files: Mapping[Path, str]) -> None:
+        """A slip in the settings must not cost anybody their schema.py."""
+        for path in files:
+            place = self.root / path
+            try:
+                text = place.read_text(encoding="utf-8", errors="replace")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise DefinitionError(f"{path} cannot be generated: {error.strerror}.") from error
+            if path.suffix == ".py" and text.strip() and not text.startswith(python_client.TITLE):
+                raise DefinitionError(
+                    f"{path} was not written by reactor, and is not written over: choose another path."
+                )

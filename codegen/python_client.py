@@ -19,7 +19,8 @@ from codegen.python_types import PAGINATION, RESERVED, PythonTypes, pascal
 from reactor.definitions.manifest import FunctionManifest, Manifest
 from reactor.values.validator import ObjectV
 
-HEADER = '''"""The server's functions, typed. Written by reactor from schema.py and functions/: edit those, not this file."""
+TITLE = '"""The server\'s functions, typed. Written by reactor '  # by which a file of ours is known
+HEADER = f'''{TITLE}from schema.py and functions/: edit those, not this file."""
 
 # ruff: noqa
 '''

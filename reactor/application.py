@@ -46,8 +46,9 @@ from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
 from reactor.storage.cursor_key import cursor_key_at
-from reactor.storage.lock import FileLock
+from reactor.storage.lock import FileLock, make_folder
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
+from reactor.transfer.transfers import Surroundings, Transfers
 from reactor.values.value import Value, decode, encode
 
 DATABASE = "reactor.db"
@@ -116,6 +117,7 @@ class Application:
         self._guesses = Guesses(limits.admin_failures)
         self._bucket = bucket  # where files are kept; None: in the data folder
         self._keeper: FileKeeper | None = None  # set by start
+        self._transfers: Transfers | None = None  # set by start
         self._admin_key: AdminKey | None = None  # set by start
         self._deploying = asyncio.Lock()
         self._receiver = None if bundles is None else Receiver(bundles, limits, self._clock)
@@ -132,7 +134,7 @@ class Application:
         SchemaViolation when existing documents do not fit the schema. Nothing is left running then: it can be called
         again.
         """
-        self.data.mkdir(parents=True, exist_ok=True)
+        make_folder(self.data)
         self._lock = FileLock.take(self.data / f"{DATABASE}.server", "server")
         try:
             self._admin_key = AdminKey.at(self.data)
@@ -165,6 +167,8 @@ class Application:
             raise
         if self._receiver is not None:
             self._receiver.opened(self.root, nursery.bundle)
+        self._transfers = Transfers(self._engine, pool, self._keeper.hold, self._clock, self._surroundings())
+        await self._transfers.start()
         self._scheduler.start()
         self._keeper.start()
 
@@ -240,6 +244,8 @@ class Application:
         await self._upkeep.stop()
         await self._migrator.stop()
         await self._scheduler.stop()
+        if self._transfers is not None:
+            await self._transfers.stop()
         if self._keeper is not None:
             await self._keeper.stop()
         await self._authenticator.close()
@@ -383,6 +389,24 @@ class Application:
     async def read_file(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Its bytes. Raises NotFound, Overloaded."""
         return await self.keeper.read(key, start, end)
+
+    # ── all the data ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def transfers(self) -> Transfers:
+        """Exports, backups and imports, while started."""
+        assert self._transfers is not None, "start() comes first"
+        return self._transfers
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            self.data.absolute(),
+            (self.data / DATABASE).absolute(),
+            self._runtime.absolute(),
+            self._bucket,
+            self._built_in,
+            lambda: self.root,
+        )
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────────────────────────
 

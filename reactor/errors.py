@@ -283,6 +283,12 @@ class WriterDied(ReactorError):
     tag = "WriterDied"
 
 
+class TransferRefused(ReactorError):
+    """An archive, an import, a backup or a restore cannot be; nothing has changed, and the text says why."""
+
+    tag = "TransferRefused"
+
+
 class BundleBroken(ReactorError):
     """User code that cannot be loaded. `traceback` is the text for the developer's terminal."""
 

@@ -119,6 +119,15 @@ class Limits:
     file_orphan_age: float = 7200.0  # blobs no file belongs to by then go: what was uploaded and never committed
     mutation_file_bytes: int = 16 << 20  # one mutation may store and get: the writer waits for the disk meanwhile
 
+    # what is imported (reliability: archives come from anywhere)
+    import_size: int = 16 << 30  # of the file that is sent
+    import_unpacked: int = 64 << 30  # of all it holds
+    import_ratio: int = 100  # unpacked to packed, once more than 64 MiB are unpacked: past it a bomb
+    import_entries: int = 1_000_000  # files in an archive
+    import_line: int = 16 << 20  # of one document's JSON; six characters may stand for one byte
+    import_uploads: int = 16  # sent and not yet imported
+    export_life: float = 3600.0  # how long an export can be fetched
+
     # memory of what happened
     vector_memory: int = 1 << 30  # vectors one process keeps in memory; a larger index is read again by every search
     write_log_bytes: int = 64 << 20

@@ -326,7 +326,7 @@ def test_the_command_reference_is_what_the_commands_say() -> None:
 def test_every_setting_is_documented_and_the_example_is_accepted() -> None:
     (example,) = snippets((ROOT / "docs" / "cli.md").read_text(), "toml")
     table = tomllib.loads(example)["tool"]["reactor"]
-    of_the_project = {"title", "version"}  # they stand under [project]
+    of_the_project = {"title", "version"}  # read from its [project] table
     assert set(table) == {field.name for field in dataclasses.fields(ProjectSettings)} - of_the_project
     assert ProjectSettings.of(table).limits.query_wall == 30.0
     for name in ("wire_names", "generated"):

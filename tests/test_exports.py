@@ -22,6 +22,7 @@ def test_every_listed_name_exists_and_every_public_name_is_listed() -> None:
         "deploy",
         "files",
         "keeper",
+        "transfer",
         "issuers",
         "application",
         "server",
@@ -29,7 +30,7 @@ def test_every_listed_name_exists_and_every_public_name_is_listed() -> None:
         "testing",
         "cli",
     }
-    public = {name for name in vars(reactor) if not name.startswith("_")} - modules
+    public = {name for name in vars(reactor) if name.isidentifier() and not name.startswith("_")} - modules
     assert public == set(reactor.__all__)
 
 

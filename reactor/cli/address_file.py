@@ -22,7 +22,7 @@ class AddressFile:
         """The URL somebody served at, if they said so."""
         try:
             return self._path.read_text().strip() or None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def write(self, url: str) -> None:

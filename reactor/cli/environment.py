@@ -23,7 +23,7 @@ from reactor.clock import SystemClock
 from reactor.database.database import Database
 from reactor.database.environment import BUILT_IN, VariableChange, stored_variables, update_variables
 from reactor.limits import Limits
-from reactor.storage.lock import FileLock
+from reactor.storage.lock import FileLock, make_folder
 
 CHANGED_OFFLINE = "environment_changed"  # touched in the data folder: `reactor dev` may be waiting for a variable
 
@@ -191,7 +191,7 @@ async def _deployment(data: Path, url: str | None, admin_key: str | None) -> Asy
             yield remote
             return
     root, folder = project_root(), absolute(data)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = FileLock.take(folder / f"{DATABASE}.server", "server")
     try:
         yield Folder(folder, ProjectSettings.read(root).limits)

@@ -28,7 +28,7 @@ from reactor.definitions.manifest import Manifest
 from reactor.deploy.bundle_store import BundleStore
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
-from reactor.errors import BundleBroken, ReactorError, SchemaViolation
+from reactor.errors import BundleBroken, DefinitionError, ReactorError, SchemaViolation
 from reactor.files.bucket import BucketSettings
 from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
@@ -176,7 +176,11 @@ class Host:
 
     def _generate(self, manifest: Manifest) -> list[str]:
         outputs = self._options.outputs
-        return [] if outputs is None else outputs.write(manifest)
+        try:
+            return [] if outputs is None else outputs.write(manifest)
+        except DefinitionError as error:  # the code is live all the same
+            self._terminal.failed(error)
+            return []
 
     async def _run(self, *beside: Awaitable[None]) -> None:
         """Serve a started application until told to stop, or until something beside it fails; then stop it."""

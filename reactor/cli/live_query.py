@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -32,7 +32,7 @@ class LiveQuery:
         self._connections = 0  # opened so far
         self._max_ts: str | None = None  # of the newest Transition, as it was spelt
 
-    async def results(self, path: str, args: dict[str, Any]) -> AsyncIterator[CallResult]:
+    async def results(self, path: str, args: dict[str, Any]) -> AsyncGenerator[CallResult, None]:
         """Every new result, for ever. Raises Unreachable when there never is one, Forbidden for a wrong key."""
         from websockets.asyncio.client import connect
         from websockets.exceptions import ConnectionClosed, WebSocketException

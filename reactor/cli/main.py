@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from reactor.cli import client_types, deploy, doctor, documents, environment, init_project, logs, migrate, run
+from reactor.cli import (
+    backup,
+    client_types,
+    deploy,
+    doctor,
+    documents,
+    environment,
+    export,
+    import_data,
+    init_project,
+    logs,
+    migrate,
+    run,
+)
 from reactor.cli.code import Code, code_to_serve
 from reactor.cli.host import Host, HostOptions
 from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
@@ -31,7 +44,7 @@ EPILOG = """
 Results go to standard output, everything else to standard error. Without a terminal nothing is coloured; `NO_COLOR=1`
 does the same with one. Settings: `[tool.reactor]` in `pyproject.toml`.
 """
-SERVE, USE, CHECK = "Build and serve", "Use a running server", "Types and checks"
+SERVE, USE, MOVE, CHECK = "Build and serve", "Use a running server", "Move data", "Types and checks"
 DEV_EXAMPLES = """
 **Examples**
 
@@ -193,6 +206,10 @@ app.command(rich_help_panel=USE, epilog=documents.EXAMPLES, name="data")(documen
 app.command(rich_help_panel=USE, epilog=logs.EXAMPLES)(logs.logs)
 app.command(rich_help_panel=USE, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.add_typer(environment.commands, name="env", rich_help_panel=USE)
+app.command(rich_help_panel=MOVE, epilog=export.EXAMPLES)(export.export)
+app.command(rich_help_panel=MOVE, epilog=import_data.EXAMPLES, name="import")(import_data.import_data)
+app.command(rich_help_panel=MOVE, epilog=backup.BACKUP_EXAMPLES)(backup.backup)
+app.command(rich_help_panel=MOVE, epilog=backup.RESTORE_EXAMPLES)(backup.restore)
 app.command(rich_help_panel=CHECK, epilog=client_types.CODEGEN_EXAMPLES, name="codegen")(client_types.write_types)
 app.command(rich_help_panel=CHECK, epilog=client_types.SPEC_EXAMPLES)(client_types.function_spec)
 app.command(rich_help_panel=CHECK, epilog=client_types.OPENAPI_EXAMPLES, name="openapi")(client_types.print_openapi)

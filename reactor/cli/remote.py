@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -69,10 +69,17 @@ class Remote:
     """A server at a URL. An async context manager: it keeps its connection."""
 
     def __init__(self, url: str, admin_key: str) -> None:
-        self._url = url.rstrip("/")
-        self._admin_key = admin_key
+        """Raises ValueError for a URL that cannot be one."""
         import httpx
 
+        self._url = url.rstrip("/")
+        self._admin_key = admin_key
+        try:
+            parsed = httpx.URL(self._url)
+        except httpx.InvalidURL:
+            parsed = httpx.URL("")
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError(f"the URL of a server is like https://api.example.com, not {url!r}")
         self._failed = httpx.TransportError
         # A function may take as long as it likes: only connecting is bounded.
         self._client = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), trust_env=False)
@@ -163,6 +170,24 @@ class Remote:
             raise _refusal(response)
         told = orjson.loads(response.content)
         return told["entries"], told["newCursor"]
+
+    async def send(self, path: str, body: bytes = b"", kind: str = "application/json") -> Any:
+        """What an endpoint of the operator's answers, as JSON; None for an empty answer. Raises as `call`."""
+        response = await self._send(path, body, kind, self._authorization(None))
+        return orjson.loads(response.content) if response.content else None
+
+    async def fetch(self, path: str, take: Callable[[bytes], object]) -> None:
+        """Give `take` the bytes of an endpoint of the operator's as they come. Raises as `call`."""
+        headers = {"Authorization": self._authorization(None)}
+        try:
+            async with self._client.stream("GET", f"{self._url}{path}", headers=headers) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise _refusal(response)
+                async for piece in response.aiter_raw():
+                    take(piece)
+        except self._failed as error:
+            raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
 
     async def _post(self, path: str, body: Any, authorization: str) -> httpx.Response:
         return await self._send(path, orjson.dumps(body), "application/json", authorization)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def _file(name: str, value: Any, suffix: str) -> str | None:
             f"{FILE_NAME}: `tool.reactor.{name}` must be the path of a {suffix} file, relative to the project, not "
             f"{value!r}."
         )
-    if Path(value).parts[0] == "functions":
+    if Path(os.path.normpath(value)).parts[0] == "functions":
         raise DefinitionError(
             f"{FILE_NAME}: `tool.reactor.{name}` must not lie in functions/, where reactor looks for your functions."
         )

@@ -54,7 +54,10 @@ class Target:
         key = self.admin_key.strip()
         if not key.isascii() or not key.isprintable():
             raise typer.BadParameter("the admin key is one line of plain characters, as in the file admin_key")
-        return Remote(self.url, key)
+        try:
+            return Remote(self.url, key)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[Remote | None, None]:

@@ -74,7 +74,7 @@ class Batch:
         self.bundle = head.bundle  # changed in set_bundle()
         self.last_ts = head.ts  # rises with every writing call that is released
         self._committer = committer
-        self._created = head.created  # rises with every insert, never falls within the batch
+        self.created = head.created  # rises with every insert, never falls within the batch
         self._is_changed = False  # something to commit that no reader can see: an index filled a bit, a view
         self._commits: list[Commit] = []
         self._documents: list[dict[str, bytes | None]] = []  # of each commit, for the log
@@ -122,7 +122,7 @@ class Batch:
                     self.head,
                     ts=self.last_ts,
                     bundle=self.bundle,
-                    created=self._created,
+                    created=self.created,
                     catalog=self.catalog.version,
                 )
             )
@@ -318,8 +318,8 @@ class Batch:
 
     def next_creation_time(self, ts: int) -> float:
         """Milliseconds, later than every `_creationTime` given before; `ts` unless the clock is slower than we are."""
-        self._created = max(self._created + 1, ts * STEPS_PER_MS // 1_000_000)
-        return self._created / STEPS_PER_MS
+        self.created = max(self.created + 1, ts * STEPS_PER_MS // 1_000_000)
+        return self.created / STEPS_PER_MS
 
     def create_table(self, name: str) -> TableInfo:
         """A new user table."""

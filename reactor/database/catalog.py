@@ -23,6 +23,7 @@ from reactor.values.words import words_of
 
 SYSTEM_INDEX = 0  # holds no documents: keys of things that are read and changed all the same
 BUNDLE_KEY = b"bundle"  # met by every push
+EVERYTHING_KEY = b"everything"  # met by an import: whatever anybody has read may be different
 WHICH_FUNCTIONS = ":functions"  # the part of the code that says which there are, and who may call them
 VARIABLE_NAMES_KEY = b"variables"  # which environment variables there are
 FIRST_USER_TABLE = 10_001
@@ -35,6 +36,7 @@ SYSTEM_TABLES = {
     "_blobs": 9012,
     "_migrations": 9020,
     "_progress": 9021,
+    "_transfers": 9030,
 }
 READABLE_TABLES = frozenset({"_scheduled_functions", "_storage"})  # by user code; the others are the engine's own
 _JOB_INDEXES = {"by_state_due": ("state.kind", "scheduledTime"), "by_completed": ("completedTime",)}
@@ -110,7 +112,7 @@ class IndexInfo:
 
     def fact_of(self, document: dict[str, Value]) -> bytes | None:
         """What an index that is searched holds of the document; None when it has nothing to be found by."""
-        value = get_field(document, self.fields[0])
+        value = _value(document, *_parsed(self.fields[0]))
         if self.kind == "vector":
             held = unit_vector(value, self.dimensions)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reactor.database.catalog import TableInfo
+from reactor.database.catalog import EVERYTHING_KEY, SYSTEM_INDEX, TableInfo
 from reactor.errors import InvalidId
 from reactor.storage.storage import Storage
 from reactor.values.id import decode_id
@@ -26,6 +26,8 @@ def changes_after(storage: Storage, head: int, table: TableInfo, since: int, lim
         return Changes([], since, more=False, forgotten=True)
     ids: dict[str, None] = {}
     for row in rows:
+        if EVERYTHING_KEY in row.keys.get(SYSTEM_INDEX, ()):  # an import: any document may be another
+            return Changes([], since, more=False, forgotten=True)
         for own_id in row.documents:
             if _number_of(own_id) == table.number:
                 ids[own_id] = None

@@ -13,6 +13,7 @@ from reactor.database.catalog import (
     IndexInfo,
     TableInfo,
     code_key,
+    path_of,
     table_name_key,
     table_number_key,
     variable_key,
@@ -143,7 +144,7 @@ class Reading:
         if terms:
             info, found = self._index(table, index, "search")
             assert found is not None, "only the indexes every table has can be asked for without a table"
-            places = {field: place for place, field in enumerate(found.filters)}
+            places = {path_of(field): place for place, field in enumerate(found.filters)}
         most = self.usage.limits.search_filters
         if len(filters) > most:
             raise InvalidQuery(

@@ -43,10 +43,8 @@ class IndexShape(NamedTuple):
 
 def filled_shape(shape: IndexShape, missing: Mapping[str, Value]) -> IndexShape:
     """The shape over documents that may lack what `missing` is to fill; see catalog.filling."""
-    filters = tuple(filling(each, missing) for each in shape.filters)
-    if shape.kind != "ordered":
-        return shape._replace(filters=filters)
-    return shape._replace(fields=tuple(filling(each, missing) for each in shape.fields))
+    fields, filters = (tuple(filling(each, missing) for each in names) for names in (shape.fields, shape.filters))
+    return shape._replace(fields=fields, filters=filters)
 
 
 def shape_of(index: IndexInfo) -> IndexShape:
@@ -211,6 +209,11 @@ def all_documents(storage: Storage, table: TableInfo, chunk: int = FILL_CHUNK) -
         if len(rows) < chunk:
             return
         after = rows[-1].id
+
+
+def has_documents(storage: Storage, table: TableInfo) -> bool:
+    """Whether a table holds anything."""
+    return bool(documents_after(storage, table, None, 1))
 
 
 def documents_after(storage: Storage, table: TableInfo, after: str | None, limit: int) -> list[ScanRow]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reactor.database.catalog import IndexInfo
+from reactor.database.catalog import IndexInfo, path_of
 from reactor.errors import InvalidQuery
 from reactor.footprint.vector_predicate import Either
 from reactor.limits import Limits, setting
@@ -46,15 +46,16 @@ class VectorSearch:
 
     def placed(self, index: IndexInfo) -> Either:
         """The filters by their places in the index. Raises InvalidQuery for one it does not have."""
+        filters = [path_of(field) for field in index.filters]
         for conjunction in self.either:
             for path in conjunction:
-                if path not in index.filters:
+                if path not in filters:
                     raise InvalidQuery(
                         f'Vector query against {self.table}.{self.index} contains a filter on "{path}" but that field '
                         "isn't indexed for filtering."
                     )
         return tuple(
-            tuple(sorted((index.filters.index(path), values) for path, values in conjunction.items()))
+            tuple(sorted((filters.index(path), values) for path, values in conjunction.items()))
             for conjunction in self.either
         )
 

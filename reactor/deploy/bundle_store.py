@@ -103,7 +103,7 @@ class BundleStore:
     def _read(self, name: str) -> StoredBundle | None:
         try:
             return StoredBundle(**orjson.loads((self._folder / name).read_bytes()))
-        except (FileNotFoundError, orjson.JSONDecodeError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError, TypeError):
             return None
 
     def _write(self, name: str, bundle: StoredBundle) -> None:

@@ -64,24 +64,19 @@ class Preparation:
     async def rehearse(self) -> str | None:
         """Look at every document that may not fit, through the migrations there are; what `run` would be refused for."""
         await self.look()
-        for work in self.work.tables:
-            if work.doubt is None:
-                continue
-            try:
-                await self._check(work)
-            except SchemaViolation as violation:
-                return str(violation)
+        try:
+            self._refuse_begun()
+            for work in self.work.tables:
+                if work.doubt is not None:
+                    await self._check(work)
+        except SchemaViolation as violation:
+            return str(violation)
         return None
 
     async def run(self) -> Prepared:
         """Do it. Raises SchemaViolation when documents do not fit, BundleBroken when a migration breaks its process."""
         await self.look()
-        for work in self.work.tables:
-            if work.begun:
-                raise SchemaViolation(
-                    f"`reactor migrate {work.begun[0]}` was begun over the documents of {work.table} and has not ended. "
-                    "Let it end before this schema is pushed. Nothing has changed."
-                )
+        self._refuse_begun()
         if any(work.finish for work in self.work.tables):
             for work in self.work.tables:
                 if work.finish:
@@ -120,6 +115,15 @@ class Preparation:
         await self._progress.over()
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _refuse_begun(self) -> None:
+        """Some documents went through a migration and others did not: a draft would bring those through twice."""
+        for work in self.work.tables:
+            if work.begun:
+                raise SchemaViolation(
+                    f"`reactor migrate {work.begun[0]}` was begun over the documents of {work.table} and has not ended. "
+                    "Let it end before this schema is pushed. Nothing has changed."
+                )
 
     def _prepared(self) -> Prepared:
         return Prepared(dict(self._checked), dict(self._drafts), list(self._filled))

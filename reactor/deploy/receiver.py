@@ -18,6 +18,7 @@ from reactor.deploy.bundle_store import BundleStore, StoredBundle
 from reactor.deploy.plan import DeployPlan
 from reactor.deploy.pushing import PushPlan
 from reactor.deploy.source_archive import SourceArchive
+from reactor.deploy.writer_calls import StepFailed
 from reactor.errors import BadRequest, BundleBroken, DefinitionError, NotPrepared, SchemaViolation, WriterDied
 from reactor.execution.nursery import Nursery
 from reactor.limits import Limits
@@ -118,7 +119,7 @@ class Receiver:
         except SchemaViolation as violation:
             self._store.withdraw()
             raise BadRequest("SchemaViolation", str(violation)) from None
-        except (WriterDied, NotPrepared, BundleBroken) as failed:
+        except (WriterDied, NotPrepared, StepFailed, BundleBroken) as failed:
             self._store.withdraw()
             raise BadRequest("DeployFailed", f"The new code could not be put in force: {failed}") from None
         await asyncio.to_thread(self._store.settle, bundle)

@@ -24,11 +24,11 @@ from typing import Protocol
 import msgspec
 
 from reactor.clock import Clock
-from reactor.database.catalog import BUNDLE_KEY, SYSTEM_INDEX
+from reactor.database.catalog import BUNDLE_KEY, EVERYTHING_KEY, SYSTEM_INDEX
 from reactor.engine.function_log import FunctionLog
 from reactor.engine.one_shot import OneShot
 from reactor.engine.one_snapshot import Asked, OneSnapshot
-from reactor.engine.writer_budget import WriterBudget
+from reactor.engine.writer_budget import CRASH, WriterBudget
 from reactor.errors import BadRequest, FunctionCrashed, FunctionTimeout, OutOfRetention, Overloaded
 from reactor.execution.frames import Batch, Call, Failure, Outcome
 from reactor.execution.http_exchange import HttpExchange
@@ -173,8 +173,11 @@ class Engine:
             )
 
     def _charge(self, call: Call, outcome: Outcome) -> None:
-        ended = outcome.failure is not None and outcome.failure.code in _ENDED
-        seconds = self.limits.mutation_wall if ended else outcome.cpu
+        code = None if outcome.failure is None else outcome.failure.code
+        ended = code in _ENDED
+        seconds = outcome.cpu  # which nobody can tell of a call that was ended
+        if ended:
+            seconds = self.limits.mutation_wall if code == FunctionTimeout.tag else CRASH
         self._budget.charge(call.path, call.identity, seconds, self._clock.monotonic(), ended=ended)
 
     def _submit(self, call: Call, done: Done) -> None:
@@ -306,6 +309,9 @@ class Engine:
                 self._functions.write("mutation", call.path, outcome)
                 done(outcome)
         for commit in commits:
+            if EVERYTHING_KEY in commit.keys.get(SYSTEM_INDEX, ()):
+                self.log.forget_all()
+                self.subscriptions.expire_all(batch.ts)
             self.subscriptions.committed(batch.ts, commit.keys)
         held, self._held = self._held, []
         for ts, number, results in held:

@@ -19,6 +19,7 @@ SLOW = 0.05  # seconds: many quick calls are what the writer is for
 WEIGHT = 0.2  # of the newest call in the moving average
 DEATHS = 2  # calls ended for their time within MEMORY that make a function slow
 MEMORY = 60.0  # seconds
+CRASH = 0.1  # seconds: what a call that ends its process costs, another writer's start included
 COMPANY = 5.0  # seconds for which another function's call counts as somebody who would wait
 _MOST = 1000  # functions and users remembered; of more, those longest silent are forgotten
 

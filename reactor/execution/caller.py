@@ -80,7 +80,7 @@ class FunctionCaller:
         self._clock = clock
         self._guard = guard or Guard(limits)
         self._notice = notice
-        self._system = SystemCaller(clock, bundle.project)
+        self._system = SystemCaller(clock, bundle)
 
     # ── queries ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

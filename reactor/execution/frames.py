@@ -162,6 +162,26 @@ class PushRefused(Frame, frozen=True):
     again: bool = False  # no offence: too much has changed since the documents were looked at
 
 
+class Import(Frame, frozen=True):
+    """Server → writer: take over what was staged, in a commit of its own."""
+
+    staging: str  # path
+    record: str  # id of the row that says what became of the import; written in the same commit
+
+
+class ImportDone(Frame, frozen=True):
+    """Writer → server: it is committed."""
+
+    batch: Batch
+    count: int
+
+
+class ImportRefused(Frame, frozen=True):
+    """Writer → server: nothing was changed."""
+
+    text: str
+
+
 class Acknowledged(Frame, frozen=True):
     """Server → writer: outcomes of these calls have arrived, their rows may go (engine A3)."""
 
@@ -409,8 +429,18 @@ class Reaped(Frame, frozen=True):
     status: int  # as os.waitstatus_to_exitcode gives it: negative is a signal
 
 
-ToWriter = OpenWriter | Mutations | Push | Acknowledged | Checkpoint | Drain
-FromWriter = WriterHello | WriterRefused | BatchDone | PushDone | PushRefused | Checkpointed | StaleBundle
+ToWriter = OpenWriter | Mutations | Push | Import | Acknowledged | Checkpoint | Drain
+FromWriter = (
+    WriterHello
+    | WriterRefused
+    | BatchDone
+    | PushDone
+    | PushRefused
+    | ImportDone
+    | ImportRefused
+    | Checkpointed
+    | StaleBundle
+)
 ToReader = OpenReader | Queries | Drain
 FromReader = QueriesDone | StaleBundle
 ToExaminer = OpenReader | Examine | CountDocuments | Drain

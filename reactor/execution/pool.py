@@ -265,6 +265,10 @@ class RunnerPool:
         """Run it; the answer comes through batch_done, after its commit."""
         self._lane.submit(call)
 
+    async def take_staged(self, staging: Path, record: str) -> int:
+        """Import what was staged; see WriterLane. Mutations wait meanwhile."""
+        return await self._lane.take_staged(staging, record)
+
     @property
     def writable(self) -> bool:
         """False while the data folder cannot be written: mutations would wait until it can."""

@@ -181,9 +181,10 @@ class _Reading:
         elif isinstance(node, ast.ExceptHandler | ast.match_case):
             self._block(node.body, own)
         else:
+            self._stores([node], own)  # `for shared.x in …`, `with … as shared.x`
             self._values([node])
 
-    def _stores(self, targets: Iterable[ast.expr], own: frozenset[str]) -> None:
+    def _stores(self, targets: Iterable[ast.AST], own: frozenset[str]) -> None:
         for target in targets:
             for part in ast.walk(target):
                 if isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load):
@@ -201,6 +202,8 @@ class _Reading:
                 self._calls |= self._imported[root]
             elif root in self._functions:
                 self._enter(root)
+            elif root in _SETTERS:  # `_ = setattr(shared, …)`
+                self._acts = True
             else:
                 self._calls |= self._imported.get("*", set())  # it may have come with one of those
 
@@ -239,6 +242,7 @@ def _made_by(body: Iterable[ast.stmt]) -> frozenset[str]:
     return frozenset(made)
 
 
+_SETTERS = ("setattr", "delattr", "exec", "eval")
 _OTHER_NAMES = ast.Name | ast.Attribute | ast.Subscript
 
 

@@ -20,7 +20,7 @@ from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
 from reactor.database.vector_search import VectorSearch
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
-from reactor.execution import migration_rows, progress_rows, structure_functions
+from reactor.execution import bundle_queries, migration_rows, progress_rows, structure_functions, transfer_rows
 from reactor.execution.cron_rows import CRONS, start_crons
 from reactor.execution.file_rows import (
     blobs_in,
@@ -36,7 +36,6 @@ from reactor.execution.file_rows import (
 from reactor.execution.frames import Call, Outcome
 from reactor.execution.operator_queries import list_tables, measure_tables, table_data
 from reactor.execution.outcome import digest_of, failure_of
-from reactor.execution.project import Project
 from reactor.execution.scheduling import (
     JOB_TABLES,
     JobRequest,
@@ -50,6 +49,7 @@ from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
     from reactor.database.batch import Batch
+    from reactor.execution.bundle import Bundle
 
 PREFIX = "_system/"
 VARIABLES = "_system/environment:values"
@@ -282,6 +282,14 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
     progress_rows.PROGRESS: SystemQuery(progress_rows.progress),
     migration_rows.LIST: SystemQuery(migration_rows.listed),
     "_system/vectors:nearest": SystemQuery(_nearest),
+    transfer_rows.BEGIN: SystemMutation(transfer_rows.begin),
+    transfer_rows.TELL: SystemMutation(transfer_rows.tell),
+    transfer_rows.SWEEP: SystemMutation(transfer_rows.sweep),
+    transfer_rows.FIND: SystemQuery(transfer_rows.find),
+    "_system/cli/exports:getLatest": SystemQuery(transfer_rows.latest_export),
+    "_system/cli/queryImport": SystemQuery(transfer_rows.find),
+    "_system/cli/queryImport:default": SystemQuery(transfer_rows.find),
+    "_system/cli/queryImport:list": SystemQuery(transfer_rows.list_imports),
     VARIABLES: SystemQuery(_variables),
     UPDATE_VARIABLES: SystemMutation(_update_variables),
     "_system/cli/queryEnvironmentVariables": SystemQuery(_list_variables),
@@ -298,17 +306,21 @@ FUNCTIONS: dict[str, SystemQuery | SystemMutation] = {
 class SystemCaller:
     """Runs them: what FunctionCaller is for user code."""
 
-    __slots__ = ("_clock", "_project")
+    __slots__ = ("_bundle", "_clock", "_project")
 
-    def __init__(self, clock: Clock, project: Project) -> None:
+    def __init__(self, clock: Clock, bundle: Bundle) -> None:
         self._clock = clock
-        self._project = project
+        self._bundle = bundle
+        self._project = bundle.project
 
     def run_query(self, reading: Reading, call: Call) -> Outcome:
         """Run one in a snapshot."""
         try:
-            function = self._find(call, SystemQuery)
-            value, failure = encode(function.run(reading, _arguments(call), self._now_ms)), None
+            if call.path in bundle_queries.FUNCTIONS:
+                told = bundle_queries.answer(self._bundle, reading, call.path)
+            else:
+                told = self._find(call, SystemQuery).run(reading, _arguments(call), self._now_ms)
+            value, failure = encode(told), None
         except DeveloperError as error:
             value, failure = None, failure_of(error, self._project)
         return Outcome(

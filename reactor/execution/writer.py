@@ -21,7 +21,8 @@ import msgspec
 from reactor.clock import SystemClock
 from reactor.database.batch import CommittedBatch
 from reactor.database.database import Database
-from reactor.errors import NotPrepared, SchemaViolation, StorageError, StorageLocked
+from reactor.database.importing import carry_out
+from reactor.errors import NotPrepared, SchemaViolation, StorageError, StorageLocked, TransferRefused
 from reactor.execution import frames
 from reactor.execution.call_queue import CallQueue
 from reactor.execution.caller import FunctionCaller
@@ -33,7 +34,9 @@ from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY, UNAVAILABLE
 from reactor.execution.push import SchemaPush
 from reactor.execution.slot import Slot
 from reactor.execution.system_functions import PREFIX
+from reactor.execution.transfer_rows import finish_import
 from reactor.limits import Limits
+from reactor.storage.staging import StagingReader
 from reactor.storage.storage import BatchFailed
 
 if TYPE_CHECKING:
@@ -117,6 +120,8 @@ class Writer:
                 self._queue.extend(frame.calls)
             case frames.Push():
                 self._push(frame)
+            case frames.Import():
+                self._import(frame)
             case frames.Acknowledged():
                 self._received.extend(frame.calls)
             case frames.Checkpoint():
@@ -220,6 +225,26 @@ class Writer:
         write_crons(crons, self._bundle.crons, self._clock.now_ns() / 1e6)
         crons.release()
         self._pipe.send(frames.PushDone(_batch_frame(batch.commit())))
+
+    def _import(self, frame: frames.Import) -> None:
+        try:
+            reader = StagingReader(Path(frame.staging))
+        except StorageError as error:
+            self._pipe.send(frames.ImportRefused(str(error)))
+            return
+        with reader as staged:
+            batch = self._database.begin()
+            try:
+                plan = carry_out(batch, staged)
+            except TransferRefused as refusal:
+                batch.abandon()
+                self._pipe.send(frames.ImportRefused(str(refusal)))
+                return
+            transaction = batch.transaction("import")
+            finish_import(transaction, frame.record, plan.count)
+            transaction.release()
+            committed = batch.commit()
+        self._pipe.send(frames.ImportDone(_batch_frame(committed), plan.count))
 
 
 def _environmental(error: BaseException | None) -> bool:

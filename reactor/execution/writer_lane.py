@@ -38,6 +38,7 @@ from reactor.errors import (
     StaleWriter,
     StorageError,
     StorageLocked,
+    TransferRefused,
     WriterDied,
 )
 from reactor.execution import frames
@@ -263,6 +264,20 @@ class WriterLane:
             assert isinstance(reply, frames.Checkpointed), reply
             return reply.wal_bytes
 
+    async def take_staged(self, staging: Path, record: str) -> int:
+        """Have the writer take over what was staged; how many documents. Raises TransferRefused: nothing has changed.
+
+        Raises WriterDied when what became of it is to be read in the record.
+        """
+        async with self._turn:
+            if self.state is not State.OPEN:
+                raise TransferRefused("The data cannot be written just now. Import again later.")
+            reply = await self._ask(frames.Import(str(staging), record))
+            if isinstance(reply, frames.ImportRefused):
+                raise TransferRefused(reply.text)
+            assert isinstance(reply, frames.ImportDone), reply
+            return reply.count
+
     async def _ask(self, frame: ToWriter) -> AnyFrame:
         if self._runner is None:
             raise WriterDied
@@ -283,6 +298,11 @@ class WriterLane:
                 self.head = batch.ts
                 self._answer(batch, outcomes)
                 self._flush_soon()
+            case frames.ImportDone(batch=batch):
+                self.head = batch.ts  # now: answers to mutations may stand right behind it
+                self._answer(batch, [])
+                if self._reply is not None and not self._reply.done():
+                    self._reply.set_result(frame)
             case frames.WriterRefused(code=code, text=text):
                 error = _REFUSALS.get(code, StorageError)(text)
                 if self._reply is not None and not self._reply.done():

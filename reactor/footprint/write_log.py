@@ -95,6 +95,14 @@ class WriteLog:
         self._bytes += size
         self._forget(ts_end)
 
+    def forget_all(self) -> None:
+        """Of everything up to the head nothing is known any more: a commit has met whatever there was."""
+        self._floor = self.head
+        self._entries.clear()
+        self._ends.clear()
+        self._postings.clear()
+        self._bytes = 0
+
     def previous(self, ts: int) -> int:
         """The greatest batch end before `ts`; `ts - 1` where the log remembers none."""
         at = bisect_left(self._ends, ts) - 1

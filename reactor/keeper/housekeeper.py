@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from reactor.clock import Clock
@@ -59,6 +60,10 @@ class Housekeeper:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def hold(self) -> AbstractAsyncContextManager[object]:
+        """While the block runs no blob is removed or moved."""
+        return self._hand
 
     # ── what the rows say ────────────────────────────────────────────────────────────────────────────────────────────
 

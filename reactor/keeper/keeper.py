@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -74,6 +75,10 @@ class FileKeeper:
     async def stop(self) -> None:
         """Leave what is to be done to the next server."""
         await self._housekeeper.stop()
+
+    def hold(self) -> AbstractAsyncContextManager[object]:
+        """While the block runs no blob is removed or moved: somebody copies them."""
+        return self._housekeeper.hold()
 
     # ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -18,12 +18,14 @@ from reactor.server.description import description_routes
 from reactor.server.errors import error_response, refusal
 from reactor.server.exact_routes import ExactRoutes
 from reactor.server.files_api import FilesApi
+from reactor.server.foreign_pushes import foreign_pushes
 from reactor.server.http_api import HttpApi
 from reactor.server.http_routes import HttpRoutes
 from reactor.server.operator_api import OperatorApi
 from reactor.server.page import page_routes
 from reactor.server.request_body import read_body
 from reactor.server.settings import ServerSettings
+from reactor.server.transfer_api import TransferApi
 from reactor.server.verbs import Verbs
 from reactor.server.websocket import WorkerFactory, sync_routes
 
@@ -35,13 +37,16 @@ def assemble(
 ) -> ASGIApp:
     """All routes around these verbs and this kind of worker."""
     calls = HttpApi(verbs, settings, limits).routes()
+    operator = OperatorApi(verbs, limits)
     app = Starlette(
         routes=[
             *calls,
             *page_routes(verbs, settings),
             *description_routes(verbs, settings),
             *_service_routes(settings),
-            *OperatorApi(verbs, limits).routes(),
+            *operator.routes(),
+            *TransferApi(verbs).routes(operator.guarded),
+            *foreign_pushes(operator.guarded),
             *FilesApi(verbs, limits).routes(),
             Mount("/http", HttpRoutes(verbs, settings, limits)),
             *sync_routes(make_worker, limits),

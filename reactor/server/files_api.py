@@ -135,7 +135,7 @@ def answer_to(found: FoundFile, request: Headers) -> Answer:
 
 
 def _upload_of(headers: Headers) -> Upload:
-    content_type = headers.get("content-type")
+    content_type = headers.get("content-type") or None  # a browser that does not know it sends an empty one
     if content_type is not None and not is_content_type(content_type):
         raise BadRequest("InvalidContentType", "The Content-Type is no media type")
     try:

@@ -15,6 +15,7 @@ from reactor.engine.call_log import Stretch
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.keeper.keeper import FoundFile, Upload
+from reactor.transfer.transfers import Transfers
 
 
 class Verbs(Protocol):
@@ -109,6 +110,11 @@ class Verbs(Protocol):
 
     def request_name(self, call: int) -> str:
         """What a call (Outcome.call) is named in errors and logs: 16 hex digits."""
+        ...
+
+    @property
+    def transfers(self) -> Transfers:
+        """Exports, backups and imports."""
         ...
 
     @property

@@ -10,7 +10,15 @@ import os
 from pathlib import Path
 from typing import Self
 
-from reactor.errors import StorageLocked
+from reactor.errors import StorageError, StorageLocked
+
+
+def make_folder(data: Path) -> None:
+    """The data folder, in which locks lie. Raises StorageError for a place where there can be none."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"The data folder {data} cannot be made: {error.strerror}.") from error
 
 
 class FileLock:

@@ -140,6 +140,12 @@ class SqliteDocuments:
     def fill(self, index: str, rows: Iterable[tuple[bytes, str]]) -> None:
         self._connection.run_many(self._of_index(index).fill, rows)
 
+    def clear(self, place: str) -> None:
+        self._connection.run(f'DELETE FROM "{place}"')
+
+    def load(self, table: str, rows: Iterable[tuple[str, float, str]]) -> None:
+        self._connection.run_many(self._of_table(table).insert, rows)
+
     def _of_table(self, table: str) -> _TableSql:
         sql = self._table_sql.get(table)
         if sql is None:

@@ -115,13 +115,23 @@ class SqliteStructure:
         ]
 
     def create_table(self, number: int, name: str) -> TableRow:
-        table = TableRow(number, name, f"t_{number}_{slug(name)}")
         with self._connection.structure_change() as db:
+            table = TableRow(number, name, _free_place(db, f"t_{number}_{slug(name)}"))
             _make_room(db, table.place)
             db.execute(_table_sql(table.place))
             db.execute("INSERT INTO _tables VALUES (?, ?, ?)", table)
             _show(db, table, ())
         return table
+
+    def renumber(self, numbers: Mapping[int, int]) -> None:
+        statements = (
+            "UPDATE _tables SET number = ? WHERE number = ?",
+            "UPDATE _indexes SET table_number = ? WHERE table_number = ?",
+            "UPDATE _shapes SET table_number = ? WHERE table_number = ?",
+        )
+        for statement in statements:  # by way of numbers no table has: two may change places
+            self._connection.run_many(statement, [(-new, old) for old, new in numbers.items()])
+            self._connection.run_many(statement, [(new, -new) for new in numbers.values()])
 
     def describe_table(self, table: TableRow, fields: Sequence[str]) -> None:
         with self._connection.structure_change() as db:
@@ -229,6 +239,16 @@ def _described(text: str) -> dict[str, Any]:
     if isinstance(found, list):
         return {"fields": tuple(found)}
     return {**found, "fields": tuple(found["fields"]), "filters": tuple(found["filters"])}
+
+
+def _free_place(db: sqlite_utils.Database, place: str) -> str:
+    """The place, or one like it: a table that was given another number keeps its own."""
+    taken, free = set(db.table_names()), place
+    for again in range(2, 1000):
+        if free not in taken:
+            break
+        free = f"{place}_{again}"
+    return free
 
 
 def _table_sql(place: str) -> str:

@@ -138,6 +138,14 @@ class Documents(Protocol):
         """Add rows (key, id) to an index being filled; those already there are left alone."""
         ...
 
+    def clear(self, place: str) -> None:
+        """Take all rows out of a table, or out of an ordered index: the caller sees to the others that go with it."""
+        ...
+
+    def load(self, table: str, rows: Iterable[tuple[str, float, str]]) -> None:
+        """Add documents (id, creation time, encoded JSON) without index rows, which the caller adds."""
+        ...
+
 
 class FactRow(NamedTuple):
     """What an index that is searched is to hold of a document."""
@@ -236,6 +244,10 @@ class Structure(Protocol):
         ...
 
     def drop_index(self, index: IndexRow) -> None: ...
+
+    def renumber(self, numbers: Mapping[int, int]) -> None:
+        """Give tables other numbers: old → new, all at once. Their places stay what they are."""
+        ...
 
     def retire_index(self, index: IndexRow) -> None:
         """Drop it, but leave what it holds to `sweep`: to let go of a large one takes a while."""

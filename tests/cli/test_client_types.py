@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reactor.cli.main import app
+from reactor.errors import DefinitionError
 from tests.support import Project
 
 NOTES = """
@@ -68,6 +69,37 @@ def test_types_go_where_the_settings_say(project: Project) -> None:
     for wrong in ('"../x"', '"/x"', '""', "3"):
         project.write("pyproject.toml", f"[tool.reactor]\ngenerated = {wrong}\n")
         assert "must be a folder of the project" in str(CliRunner().invoke(app, ["codegen"]).exception)
+
+
+@pytest.mark.parametrize("settings", ['python_client = "schema.py"', 'python_client = "tests/test_notes.py"'])
+def test_a_slip_in_the_settings_writes_over_nobodys_sources(project: Project, settings: str) -> None:
+    mine = '"""Mine."""\n'
+    project.write("schema.py", mine)
+    project.write("tests/test_notes.py", mine)
+    project.write("pyproject.toml", f"[tool.reactor]\n{settings}\n")
+    for arguments in (["codegen"], ["codegen", "--check"]):
+        said = CliRunner().invoke(app, arguments)
+        assert "was not written by reactor" in str(said.exception)
+    assert (project.root / "schema.py").read_text() == (project.root / "tests/test_notes.py").read_text() == mine
+
+
+@pytest.mark.parametrize(
+    "settings", ['generated = "notes.txt"', 'python_client = "folder.py"', 'openapi = "notes.txt/a.json"']
+)
+def test_what_cannot_be_written_is_said(project: Project, settings: str) -> None:
+    project.write("notes.txt", "")
+    (project.root / "folder.py").mkdir()
+    project.write("pyproject.toml", f"[tool.reactor]\n{settings}\n")
+    said = CliRunner().invoke(app, ["codegen"])
+    assert isinstance(said.exception, DefinitionError)
+
+
+def test_a_python_client_of_ours_is_written_over(project: Project) -> None:
+    project.write("pyproject.toml", '[tool.reactor]\npython_client = "client/api.py"\n')
+    assert CliRunner().invoke(app, ["codegen"]).exit_code == 0
+    project.write_function("notes", NOTES.replace("list_all", "list_some"))
+    assert CliRunner().invoke(app, ["codegen"]).exit_code == 0
+    assert "list_some" in (project.root / "client/api.py").read_text()
 
 
 def test_the_spec_has_the_official_form(project: Project) -> None:

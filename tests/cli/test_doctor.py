@@ -78,8 +78,20 @@ def test_a_broken_project_ends_with_one_and_says_what_to_type(project: Project) 
     assert said.exit_code == 1
     assert "\x1b" not in said.stdout
     assert f"→ chmod 600 {data}/admin_key" in said.stdout
-    assert 'Documents in table "notes" do not match the new schema' in said.stdout
-    assert "→ make the field optional" in said.stdout
+    assert 'in table "notes" does not match the schema: Value does not match validator. (Path: .text)' in said.stdout
+    assert "→ reactor dev, which proposes a migration" in said.stdout
+    project.write_function(
+        "migrations",
+        """
+        from reactor import Document, QueryCtx, migration
+        from schema import Note
+
+        @migration(Note)
+        def as_number(ctx: QueryCtx, document: Document) -> None:
+            document["text"] = len(document["text"])
+        """,
+    )
+    assert "all stored documents fit" in CliRunner().invoke(app, ["doctor", "--port", "0"]).stdout
 
 
 def test_projects_that_do_not_load_are_told_why(project: Project, tmp_path: Path) -> None:

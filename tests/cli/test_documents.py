@@ -8,10 +8,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from reactor.cli.main import app
+from reactor.errors import StorageError
 from tests.cli.typed import reactor
 from tests.support import Project, RunningServer, serving
 
@@ -127,6 +131,25 @@ def test_what_cannot_be_asked_is_said_also_by_a_server_that_tells_nothing_of_its
     assert "Did you mean chat:hear" in refusal(server, "run", "chat:her")
     assert "Did you mean" not in refusal(server, "run", "chat:hear", "limit=-1", "room=a")
     assert "given twice" in refusal(server, "run", "chat:hear", "room=a", "room=b")
+
+
+@pytest.mark.parametrize("url", ["http://[::", "foo", "ftp://host", "http://", "http://host:port", ""])
+def test_what_is_no_url_is_said_and_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.chdir(Project(tmp_path / "p").root)
+    elsewhere = ["--url", url, "--admin-key", "key"]
+    for command in (["run", "a:b"], ["data"], ["logs"], ["env", "list"], ["migrate"], ["deploy"]):
+        said = CliRunner().invoke(app, [*command, *elsewhere])
+        assert said.exit_code == 2, (command, said.exception)
+        assert "Invalid value" in said.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path / "p", schema=SCHEMA)
+    project.write("file", "")
+    monkeypatch.chdir(project.root)
+    for command in (["dev", "--once"], ["serve"], ["data"], ["run", "a:b"], ["env", "set", "A", "b"]):
+        said = CliRunner().invoke(app, [*command, "--data", "file/data"])
+        assert isinstance(said.exception, StorageError), (command, said.exception)
 
 
 def test_arguments_can_be_typed_without_json(server: RunningServer) -> None:

@@ -47,6 +47,7 @@ def test_limits_are_overridden_by_their_names(tmp_path: Path) -> None:
         ("[tool.reactor]\ntitle = 'x'", "has no setting `title`"),
         ("[tool.reactor]\npython_client = 'client/'", "must be the path of a .py file, relative to the project"),
         ("[tool.reactor]\npython_client = 'functions/api.py'", "must not lie in functions/"),
+        ("[tool.reactor]\npython_client = 'client/../functions/api.py'", "must not lie in functions/"),
         ("[tool.reactor]\nopenapi = true", "must be the path of a .json file, relative to the project, not True."),
         ("[tool.reactor]\nlimits = 3", "`tool.reactor.limits` must be a table, not 3."),
         ("[tool.reactor.limits]\ndocument_reads = 1", "Did you mean `documents_read`?"),

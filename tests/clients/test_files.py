@@ -194,6 +194,11 @@ def test_what_is_known_of_a_file_is_a_document(client: Client) -> None:
     assert set(known) == {"_id", "_creationTime", "sha256", "size", "contentType"}
 
 
+def test_a_browser_that_does_not_know_a_files_type_may_upload_it(client: Client) -> None:
+    """Front ends send `{"Content-Type": file.type}` (reference §2.6), and `file.type` is "" then."""
+    assert "contentType" not in client.query("pictures:known", {"file": uploaded(client, PNG, content_type="")})
+
+
 def test_a_file_is_served_as_reference_2_6_says(client: Client) -> None:
     url = client.query("pictures:url", {"file": uploaded(client, PNG)})
     whole = client.fetch(url)

@@ -20,6 +20,8 @@ from reactor.application import DATABASE, Application
 from reactor.deploy.progress import Work
 from reactor.engine.follower import Follower
 from reactor.errors import BundleBroken, SchemaViolation
+from reactor.execution.frames import Prepared
+from reactor.execution.nursery import Nursery
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 SCHEMA = """
@@ -135,8 +137,10 @@ async def under_load(work: Callable[[int], Awaitable[Any]]) -> AsyncIterator[lis
     """Do `work` again and again during the block."""
     done: list[int] = []
 
+    over = asyncio.Event()
+
     async def run() -> None:
-        while True:
+        while not over.is_set():  # what was begun is ended, and counted
             await work(len(done))
             done.append(len(done))
 
@@ -144,9 +148,8 @@ async def under_load(work: Callable[[int], Awaitable[Any]]) -> AsyncIterator[lis
     try:
         yield done
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        over.set()
+        await task
 
 
 def test_a_plan_tells_what_a_push_would_cost_and_changes_nothing(tmp_path: Path) -> None:
@@ -250,6 +253,36 @@ def test_a_migration_under_load_keeps_every_write_insert_and_delete_of_the_old_c
     asyncio.run(play())
 
 
+def test_a_document_that_is_deleted_after_it_was_migrated_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path) as deployment:
+            removed: list[asyncio.Future[Any]] = []  # nothing else is written: the draft hears of a deletion alone
+
+            def remove_one(work: Work | None) -> None:
+                if work is not None and work.what == "migrating" and work.done and not removed:
+                    removed.append(asyncio.ensure_future(deployment.mutate("notes:remove", text="n00000")))
+
+            pool = deployment.application.pool
+            switch = pool.switch
+
+            async def remove_another(nursery: Nursery, prepared: Prepared) -> None:
+                """After the last look: it is the push's own commit that hears of it."""
+                await deployment.mutate("notes:remove", text="n00002")
+                await switch(nursery, prepared)
+
+            monkeypatch.setattr(pool, "switch", remove_another)
+            deployment.application.on_progress = remove_one
+            await deployment.push(
+                schema=TEXT, migrations=MIGRATION.format(body='document["number"] = str(document["number"])')
+            )
+            await removed[0]
+            assert [each["text"] for each in deployment.documents()][:2] == ["n00001", "n00003"]
+
+    asyncio.run(play())
+
+
 @pytest.mark.parametrize(
     ("body", "error", "says"),
     [
@@ -296,6 +329,28 @@ def test_a_default_that_changes_in_the_middle_of_its_filling_is_what_it_was_for_
             await deployment.application.upkeep_finished()
             plans = [each["plan"] for each in deployment.documents()]
             assert plans == ["free"] * DOCUMENTS + ["pro"]
+
+    asyncio.run(play())
+
+
+def test_a_refused_push_does_not_end_the_filling_of_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path) as deployment:
+            pool = deployment.application.pool
+            planned = SCHEMA.replace("number: int", 'number: int\n    plan: str = "free"')
+            deployment.write(schema=planned.replace("text: str", "text: int"))
+            loaded = await pool.load(tmp_path)  # beforehand: loading takes as long as filling
+            await deployment.push(schema=planned)
+
+            async def load(_root: Path) -> Nursery:
+                return loaded
+
+            monkeypatch.setattr(pool, "load", load)
+            with pytest.raises(SchemaViolation):
+                await deployment.application.deploy()
+            assert not all("plan" in each for each in deployment.documents()), "they are still being filled"
+            await deployment.application.upkeep_finished()
+            assert {each.get("plan") for each in deployment.documents()} == {"free"}
 
     asyncio.run(play())
 
@@ -379,8 +434,10 @@ def test_a_migration_that_was_begun_online_has_to_end_before_a_schema_that_needs
             assert status.state == "failed"
             assert status.done > 0
             assert "TypeError" in (status.error or "")
+            deployment.write(schema=TEXT, migrations=MIGRATION.format(body='document["number"] = "1"'))
+            assert "`reactor migrate as_text` was begun" in ((await deployment.application.plan_push()).obstacle or "")
             with pytest.raises(SchemaViolation, match="`reactor migrate as_text` was begun"):
-                await deployment.push(schema=TEXT)
+                await deployment.push()
             await deployment.push(schema=SCHEMA, migrations=MIGRATION.format(body='document["text"] += "!"'))
             (status,) = await deployment.application.migrate(["as_text"], restart=False, dry_run=False)
             assert status.state == "done"
@@ -404,19 +461,89 @@ def test_a_migrated_table_is_searched_as_before(tmp_path: Path) -> None:
 @query
 def found(ctx: QueryCtx) -> list[str]:
     return [note.text for note in ctx.db.query(Note.search_text("n00007", number="7")).take(5)]
+
+
+@query
+def old_number(ctx: QueryCtx) -> list[str]:
+    return [note.number for note in ctx.db.query(Note.search_text("n00000", number="0")).take(5)]
 """
             )
+            touched: list[asyncio.Future[Any]] = []
+
+            def touch_one(work: Work | None) -> None:
+                if work is not None and work.what == "migrating" and work.done and not touched:
+                    touched.append(asyncio.ensure_future(deployment.mutate("notes:touch", text="n00000")))
+
+            deployment.application.on_progress = touch_one
             await deployment.push(
                 schema=searched.replace("import Index,", "import Index, SearchIndex,"),
                 notes=code,
                 migrations=MIGRATION.format(body='document["number"] = str(document["number"])'),
             )
             assert await deployment.query("notes:found") == ["n00007"]
+            await touched[0]
+            assert await deployment.query("notes:old_number") == []
             plain = searched.replace("import Index,", "import Index, SearchIndex,").replace(
                 '    search_text = SearchIndex("text", filters=("number",))\n', ""
             )
             await deployment.push(schema=plain, notes=NOTES)
             await deployment.push(schema=searched.replace("import Index,", "import Index, SearchIndex,"), notes=code)
             assert await deployment.query("notes:found") == ["n00007"]
+
+    asyncio.run(play())
+
+
+def test_a_search_over_defaults_that_are_being_filled_finds_documents_of_before(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path) as deployment:
+            searched = """
+from reactor import Index, SearchIndex, Table, VectorIndex
+
+
+class Note(Table, name="notes"):
+    text: str
+    number: int
+    plan: str = "free"
+    title: str = "untitled so far"
+    place: list[float] = [0.0, 1.0]
+    by_text = Index("text")
+    found = SearchIndex("text", filters=("plan",))
+    titled = SearchIndex("title", filters=("number",))
+    near = VectorIndex("place", dimensions=2, filters=("plan",))
+"""
+            code = (
+                NOTES
+                + """
+
+@query
+def found(ctx: QueryCtx) -> list[str]:
+    return [note.text for note in ctx.db.query(Note.found("n00007", plan="free")).take(5)]
+
+
+@query
+def near(ctx: QueryCtx) -> int:
+    return len(ctx.db.query(Note.near.nearest([0.0, 1.0], plan="free")).take(5))
+
+
+@query
+def titled(ctx: QueryCtx) -> list[str]:
+    return [note.text for note in ctx.db.query(Note.titled("untitled", number=7)).take(5)]
+
+
+@query
+def pro(ctx: QueryCtx) -> int:
+    return len(ctx.db.query(Note.found("n00007", plan="pro")).take(5))
+"""
+            )
+            await deployment.push(schema=searched, notes=code)
+            assert not all("plan" in each for each in deployment.documents()), "they are still being filled"
+            assert await deployment.query("notes:found") == ["n00007"]
+            assert await deployment.query("notes:pro") == 0
+            assert await deployment.query("notes:titled") == ["n00007"]
+            assert await deployment.query("notes:near") == 5
+            await deployment.application.upkeep_finished()
+            assert await deployment.query("notes:found") == ["n00007"]
+            assert await deployment.query("notes:titled") == ["n00007"]
+            assert await deployment.query("notes:near") == 5
 
     asyncio.run(play())

@@ -18,6 +18,7 @@ from reactor.deploy.pushing import PushPlan
 from reactor.deploy.receiver import Delivery, Receiver, Running
 from reactor.deploy.schema_work import SchemaWork
 from reactor.deploy.source_archive import SourceArchive
+from reactor.deploy.writer_calls import StepFailed
 from reactor.errors import BadRequest, BundleBroken, SchemaViolation, WriterDied
 from reactor.limits import DEFAULT_LIMITS
 from reactor.values.validator import ObjectV
@@ -106,6 +107,7 @@ async def test_a_push_is_loaded_announced_switched_and_noted(server: Server) -> 
         (BundleBroken('Traceback\n  File "x"\nValueError: no'), None, "BundleBroken"),
         (None, SchemaViolation("documents do not fit"), "SchemaViolation"),
         (None, WriterDied("it died"), "DeployFailed"),
+        (None, StepFailed("the process that filled the index died"), "DeployFailed"),
     ],
 )
 async def test_a_push_that_fails_leaves_what_was(
@@ -117,6 +119,7 @@ async def test_a_push_that_fails_leaves_what_was(
         await server.push(NEW)
     assert refused.value.code == code
     assert server.kept == {OLD.digest}
+    assert not (server.pool.data / FOLDER / "coming").exists()
     for database in ("code 1", "code 2"):
         found = server.store.in_force(database)
         assert found is not None

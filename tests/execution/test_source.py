@@ -70,6 +70,9 @@ def test_a_file_that_does_not_compile_imports_nothing(text: str) -> None:
     "text",
     [
         "logging.basicConfig()",
+        "for shared.rate in [1]: pass",
+        "with f() as shared.rate: pass",
+        "done = [setattr(shared, name, 1) for name in 'ab']",
         "register('name', f)",
         "json.dumps = f",
         "os.environ['A'] = 'b'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -51,7 +52,14 @@ async def test_after_a_clean_stop_everything_is_in_the_one_file(tmp_path: Path) 
 
 def test_a_hangup_is_a_clean_stop_unless_it_is_ignored(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", schema=SCHEMA, functions={"notes": FUNCTIONS})
-    with serving(project) as server:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
+    try:
+        serve = serving(project)
+        server = serve.__enter__()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with contextlib.ExitStack() as stack:
+        stack.push(serve)
         os.kill(server.pid, signal.SIGHUP)
         assert eventually(lambda: not (project.data / "runtime").exists(), 10.0)
         assert server.runners_end(within=5.0)

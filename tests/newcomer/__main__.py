@@ -102,7 +102,10 @@ class Newcomer:
         with self._step("open the page of the backend, save functions/hello.py, and see a change of it"):
             window.open(f"http://127.0.0.1:{self._ports['3210']}/")
             window.wait_for("The backend is running")
+            dev, before = self._terminals[0], len(self._terminals[0].shown)
             file.write_text(GREETING)
+            dev.wait_for(r"^✓ functions/hello\.py", before)
+            window.evaluate("location.reload()")  # it lists the functions there were when it was opened
             window.wait_for("hello:greet")
             window.evaluate("location.hash = 'hello%3Agreet'")
             window.wait_for("returns")

@@ -63,7 +63,16 @@ async def run(plan: Plan, tell: Callable[[str], None]) -> Results:
     """All of it; a subject that fails is noted and the rest goes on."""
     results = Results(plan.cores)
     for name in FLOORS:
-        command = ["taskset", "-c", "0", sys.executable, "-m", "bench.floors", name, str(min(FLOOR_SECONDS, plan.seconds))]
+        command = [
+            "taskset",
+            "-c",
+            "0",
+            sys.executable,
+            "-m",
+            "bench.floors",
+            name,
+            str(min(FLOOR_SECONDS, plan.seconds)),
+        ]
         results.floors[name] = float(await asyncio.to_thread(subprocess.check_output, command))
         tell(f"floor {name}: {results.floors[name]:,.0f}/s")
     port = PORT

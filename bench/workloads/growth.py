@@ -57,7 +57,7 @@ class Growth(Workload):
                 await asyncio.sleep(0)
             took["rerun"].append(pushed[-1] - began)
             began = time.perf_counter()
-            await subject.query("bench:one", {"id": ids[at % len(ids)]})
+            await subject.query("bench:one", {"id": ids[at % len(ids)], "nonce": at + size})
             took["point"].append(time.perf_counter() - began)
             began = time.perf_counter()
             await read(at * 7919)

@@ -47,6 +47,7 @@ from reactor.scheduler.scheduler import Scheduler
 from reactor.storage.admin_key import AdminKey
 from reactor.storage.cursor_key import cursor_key_at
 from reactor.storage.lock import FileLock, make_folder
+from reactor.storage.upload_key import upload_key_at
 from reactor.subscriptions.subscription import QueryKey, Subscriber, Subscription
 from reactor.transfer.transfers import Surroundings, Transfers
 from reactor.values.value import Value, decode, encode
@@ -143,7 +144,7 @@ class Application:
             self._runtime.mkdir()
             files = BlobFolder(self.data / FOLDER)
             await asyncio.to_thread(files.prepare)
-            key = UploadKey.at(self.data)
+            key = UploadKey(upload_key_at(self.data))
             bucket = None if self._bucket is None else Bucket(self._bucket, os.environ)
             self._keeper = FileKeeper(self._engine, self._clock, files, key, bucket)
             pool = self._pool = RunnerPool(

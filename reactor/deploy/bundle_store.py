@@ -20,8 +20,9 @@ from pathlib import Path
 import orjson
 
 from reactor.database.database import Database
-from reactor.deploy.source_archive import SourceArchive, sync_folder
+from reactor.deploy.source_archive import SourceArchive
 from reactor.errors import StorageError
+from reactor.files.folder import sync_folder
 
 FOLDER = "bundles"
 _IN_FORCE, _COMING, _DRAFT, _NONE = "in_force", "coming", ".draft-", ".nothing"

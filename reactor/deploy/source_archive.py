@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from reactor.deploy.watcher import Sources
 from reactor.errors import BadRequest, DefinitionError
 from reactor.execution.project import DATA_MARK
+from reactor.files.folder import sync_folder
 from reactor.limits import Limits, setting
 
 SETTINGS = "pyproject.toml"
@@ -130,15 +131,6 @@ def _digest(files: Mapping[str, bytes]) -> str:
     for name, data in sorted(files.items()):
         hasher.update(f"{name}\0{len(data)}\0".encode() + data)
     return hasher.hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_code(folder: Path, root: Path) -> bool:

@@ -96,9 +96,9 @@ class BlobFolder:
         path = self.path(key)
         if not path.parent.exists():
             path.parent.mkdir(exist_ok=True)
-            _sync_folder(self.root)
+            sync_folder(self.root)
         draft.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def open(self, key: str) -> BinaryIO:
         """The blob, to be read. It can be read to its end even if it is removed meanwhile. Raises BlobMissing."""
@@ -145,7 +145,8 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -8,16 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import os
-import re
-import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from reactor.errors import Unauthenticated
 
-KEY_FILE = "upload_key"
-_KEY = re.compile(r"[0-9a-f]{64}")
 _SIGNED = 24
 _MAC = 20
 
@@ -27,19 +21,6 @@ class UploadKey:
     """What a deployment's tokens are signed with."""
 
     secret: bytes = field(repr=False)
-
-    @classmethod
-    def at(cls, folder: Path) -> UploadKey:
-        """The key of a data folder, made (mode 600) if there is none yet: tokens survive a restart."""
-        path = folder / KEY_FILE
-        text = path.read_text().strip() if path.exists() else ""
-        if not _KEY.fullmatch(text):  # none yet, or the power went while it was written: a short key would be no key
-            text = secrets.token_hex(32)
-            draft = folder / f".{KEY_FILE}.{os.getpid()}"
-            draft.touch(0o600)
-            draft.write_text(f"{text}\n")
-            draft.replace(path)
-        return cls(bytes.fromhex(text))
 
     def token(self, expires_ms: int, entropy: bytes) -> str:
         """A token. `entropy` is 16 bytes, so that no two are alike."""

@@ -13,6 +13,7 @@ from reactor.files.folder import FOLDER, BlobFolder
 from reactor.files.place import FilePlace
 from reactor.files.upload_token import UploadKey
 from reactor.limits import Limits
+from reactor.storage.upload_key import upload_key_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ class TestFiles:
     def __init__(self, folder: Path, limits: Limits, system: System, now_ms: Callable[[], float]) -> None:
         blobs = BlobFolder(folder / FOLDER)
         blobs.prepare()
-        self.place = FilePlace(blobs.root, UploadKey.at(folder))
+        self.place = FilePlace(blobs.root, UploadKey(upload_key_at(folder)))
         self._limits = limits
         self._system = system
         self._now_ms = now_ms

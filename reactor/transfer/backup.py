@@ -19,7 +19,7 @@ import orjson
 from reactor.database.database import Database
 from reactor.database.structure import all_documents
 from reactor.errors import TransferRefused
-from reactor.files.upload_token import KEY_FILE
+from reactor.storage import admin_key, cursor_key, upload_key
 from reactor.storage.database_copy import copy_database
 from reactor.transfer.blobs import Blobs
 from reactor.transfer.export import BLOBS, FILES, Progress
@@ -29,7 +29,7 @@ KIND = "reactor-backup"
 FORMAT = 1
 MANIFEST = "manifest.json"
 DATABASE = "reactor.db"
-KEYS = ("admin_key", "cursor_key", KEY_FILE)
+KEYS = tuple(each.FILE_NAME for each in (admin_key, cursor_key, upload_key))
 BUNDLES = "bundles"  # pushed code
 _PIECE = 1 << 20
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from reactor.files.upload_token import UploadKey
+from reactor.storage.upload_key import upload_key_at
 from tests.clients.clients import CallFailed, Client, Fetched
 from tests.clients.conftest import Clients
 from tests.support import Project, RunningServer, eventually, serving
@@ -270,7 +271,7 @@ def test_uploads_that_are_refused_leave_nothing(client: Client, server: RunningS
     """Reliability row 97."""
     url = client.mutation("pictures:uploadUrl")
     place = f"{server.url}/api/storage/upload"
-    key = UploadKey.at(server.project.data)
+    key = UploadKey(upload_key_at(server.project.data))
     old = key.token(int(time.time() * 1000) - 1, b"e" * 16)
     before, lying = client.query("pictures:count"), len(files_of(server.project))
 

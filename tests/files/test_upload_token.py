@@ -9,6 +9,7 @@ import pytest
 
 from reactor.errors import Unauthenticated
 from reactor.files.upload_token import UploadKey
+from reactor.storage.upload_key import upload_key_at
 
 KEY = UploadKey(b"k" * 32)
 TOKEN = KEY.token(2_000, b"e" * 16)
@@ -44,8 +45,8 @@ def test_another_deployments_token_is_refused_also_when_it_is_old() -> None:
 
 
 def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    key = UploadKey.at(tmp_path)
-    assert UploadKey.at(tmp_path) == key
+    key = UploadKey(upload_key_at(tmp_path))
+    assert UploadKey(upload_key_at(tmp_path)) == key
     (path,) = tmp_path.iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert key.secret.hex() not in repr(key)
@@ -54,6 +55,6 @@ def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> 
 @pytest.mark.parametrize("text", ["", "abc", "\0" * 64])
 def test_a_key_file_that_a_power_cut_left_broken_is_made_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / "upload_key").write_text(text)
-    key = UploadKey.at(tmp_path)
+    key = UploadKey(upload_key_at(tmp_path))
     assert len(key.secret) == 32
-    assert UploadKey.at(tmp_path) == key
+    assert UploadKey(upload_key_at(tmp_path)) == key

@@ -78,6 +78,14 @@ def write_out(found: list[str], folder: Path) -> Path:
     return folder
 
 
+def assert_type_checks(root: Path, *files: str) -> None:
+    """mypy --strict accepts these files of a project; schema.py and functions/ without any."""
+    options = ["--strict", "--no-incremental", "--config-file=", "--explicit-package-bases"]
+    command = [sys.executable, "-m", "mypy", *options, *(files or ("schema.py", "functions"))]
+    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_the_guides_functions_crons_and_test_do_what_they_say(tmp_path: Path) -> None:
     root = write_out([GUIDE_SCHEMA, *snippets(GUIDE, "python")], tmp_path)
     backend = TestBackend(root)
@@ -98,19 +106,7 @@ def test_the_guides_functions_crons_and_test_do_what_they_say(tmp_path: Path) ->
 
 def test_the_guides_python_type_checks(tmp_path: Path) -> None:
     root = write_out([GUIDE_SCHEMA, *snippets(GUIDE, "python")], tmp_path)
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--no-incremental",
-        "--config-file=",
-        "--explicit-package-bases",
-        "schema.py",
-        "functions",
-    ]
-    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root)
 
 
 def test_the_guide_to_vectors_does_what_it_says_and_type_checks(tmp_path: Path) -> None:
@@ -126,26 +122,12 @@ def test_the_guide_to_vectors_does_what_it_says_and_type_checks(tmp_path: Path) 
         assert (best["document"]["_id"], round(best["score"], 6)) == (lion, 1)
         found = backend.action("photo_actions:search", {"text": "cats", "owners": ["ann", "eve"]})
         assert [match["_id"] for match in found] == [cat]
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file="]
-    command += ["--explicit-package-bases", "schema.py", "functions"]
-    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root)
 
 
 def test_the_readmes_python_type_checks(tmp_path: Path) -> None:
     root = taste(tmp_path)
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--no-incremental",
-        "--config-file=",
-        "schema.py",
-        "functions/chat.py",
-    ]
-    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root, "schema.py", "functions/chat.py")
 
 
 def test_the_readmes_react_component_type_checks(tmp_path: Path, compiler: Compiler) -> None:
@@ -165,9 +147,7 @@ def test_the_guide_to_migrations_runs_with_its_own_test(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_migrations.py"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert "1 passed" in done.stdout, done.stdout
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file=", "--explicit-package-bases"]
-    checked = subprocess.run([*mypy, "schema.py", "functions"], cwd=root, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root)
 
 
 def test_the_guide_to_http_routes_runs_with_its_own_test(tmp_path: Path) -> None:
@@ -197,18 +177,7 @@ def test_the_guide_to_pages_runs_and_type_checks(tmp_path: Path, compiler: Compi
     (snippet,) = snippets(page, "tsx")
     compiler.write({"Feed.tsx": snippet})
     assert compiler.errors() == ""
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--no-incremental",
-        "--config-file=",
-        "schema.py",
-        "functions/feed.py",
-    ]
-    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root, "schema.py", "functions/feed.py")
 
 
 def test_the_page_on_reloading_says_what_runs_again(tmp_path: Path) -> None:
@@ -234,10 +203,7 @@ def test_the_guide_to_files_runs_with_its_own_test_and_type_checks(tmp_path: Pat
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_photos.py"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert "1 passed" in done.stdout, done.stdout
-    options = ["--strict", "--no-incremental", "--config-file=", "--explicit-package-bases"]
-    command = [sys.executable, "-m", "mypy", *options, "schema.py", "functions"]
-    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root)
 
 
 def test_the_place_for_files_of_the_guide_is_accepted() -> None:
@@ -260,19 +226,7 @@ def test_the_guide_to_search_finds_what_it_says(tmp_path: Path) -> None:
         for text, count in (("SOUP", 1), ("坦々麺", 1), ("bru", 0), ("", 0)):
             page = backend.query("recipes:ofCook", {"cook": "ann", "text": text, "paginationOpts": opts})
             assert (len(page["page"]), page["isDone"]) == (count, True)
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--no-incremental",
-        "--config-file=",
-        "--explicit-package-bases",
-    ]
-    checked = subprocess.run(
-        [*command, "schema.py", "functions"], cwd=root, capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root)
 
 
 def test_the_auth_pages_snippets_load_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

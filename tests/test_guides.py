@@ -21,7 +21,7 @@ from codegen import typescript
 from reactor.cli.main import app
 from reactor.testing import TestBackend
 from tests.codegen.compiler import Compiler
-from tests.test_docs import ROOT, snippets, write_out
+from tests.test_docs import ROOT, assert_type_checks, snippets, write_out
 
 CONVEX = (ROOT / "docs" / "coming-from-convex.md").read_text()
 FASTAPI = (ROOT / "docs" / "coming-from-fastapi.md").read_text()
@@ -109,10 +109,7 @@ def test_the_fastapi_pages_two_sides_do_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", [CONVEX, FASTAPI], ids=["convex", "fastapi"])
 def test_the_pages_python_type_checks(page: str, tmp_path: Path) -> None:
     root = write_out([s for s in snippets(page, "python") if "FastAPI()" not in s], tmp_path)
-    options = ["--strict", "--no-incremental", "--config-file=", "--explicit-package-bases"]
-    command = [sys.executable, "-m", "mypy", *options, "schema.py", "functions"]
-    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root)
 
 
 def test_every_serve_command_of_the_deployment_page_has_options_that_exist() -> None:

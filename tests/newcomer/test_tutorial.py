@@ -20,6 +20,7 @@ from tests.cli.typed import reactor
 from tests.newcomer.people import DOES
 from tests.newcomer.terminal import NotAppeared, Terminal
 from tests.newcomer.tutorial import Command, Edit, Save, sections
+from tests.test_docs import assert_type_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = sections((ROOT / "docs" / "tutorial.md").read_text())
@@ -43,10 +44,7 @@ def test_what_the_tutorial_writes_passes_its_tests_and_type_checks(tmp_path: Pat
             assert passed is not None
             assert passed[0] in tested.stdout, tested.stdout
     assert len(told) == 2
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file="]
-    command += ["--explicit-package-bases", "schema.py", "functions", "tests"]
-    checked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout
+    assert_type_checks(root, "schema.py", "functions", "tests")
     with TestBackend(root) as backend:
         note = backend.mutation("notes:add", {"text": "buy milk"})
         backend.mutation("notes:toggle", {"noteId": note})

@@ -45,15 +45,6 @@ class CommittedBatch:
     commits: list[Commit]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a client's mutation came to. It answers a repetition only if `binding` (who, which function) is the same."""
-
-    outcome: bytes
-    binding: bytes
-    ts: int  # the mutation's own timestamp
-
-
 class Filled(NamedTuple):
     """One step of filling documents with defaults."""
 
@@ -87,10 +78,9 @@ class Batch:
         self.check()
         return Transaction(self, max(self._committer.clock.now_ns(), self.last_ts + 1), source)
 
-    def recorded_request(self, session: str, request: int) -> Recorded | None:
+    def recorded_request(self, session: str, request: int) -> RequestRow | None:
         """What this mutation of a client came to when it ran before, in this batch or any other."""
-        row = self.storage.requests.find(session, request)
-        return None if row is None else Recorded(row.outcome, row.binding, row.ts)
+        return self.storage.requests.find(session, request)
 
     def record_call(self, boot: str, call: int, outcome: bytes) -> None:
         """Keep the outcome of a call of the server until it has it (engine A3)."""

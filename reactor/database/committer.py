@@ -12,14 +12,14 @@ from dataclasses import replace
 from os import urandom  # taken before any guard replaces it: ids are made inside deterministic user code
 
 from reactor.clock import Clock
-from reactor.database.batch import Batch, CommittedBatch, Recorded
+from reactor.database.batch import Batch, CommittedBatch
 from reactor.database.catalog import Catalog
 from reactor.database.structure import create_system_tables
 from reactor.errors import StorageError
 from reactor.limits import Limits
 from reactor.storage.storage import LogRow, Storage
 
-__all__ = ["Batch", "CommittedBatch", "Committer", "Recorded"]
+__all__ = ["Batch", "CommittedBatch", "Committer"]
 
 _BLOCK = 4096  # bytes of entropy fetched at once
 _EXPIRE_EVERY = 600 * 10**9  # ns between two looks for old sessions

@@ -19,7 +19,7 @@ from reactor.errors import StorageError
 from reactor.footprint.commit import Commit
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.storage.sqlite import SqliteStorage
-from reactor.storage.storage import Head, Storage
+from reactor.storage.storage import Head, RequestRow, Storage
 
 
 class Database:
@@ -106,6 +106,10 @@ class Database:
         if self.head.boot != boot:
             return {}
         return self._storage.calls.find(calls)
+
+    def recorded_request(self, session: str, request: int) -> RequestRow | None:
+        """What this mutation of a client came to, in any commit so far (engine A13)."""
+        return self._storage.requests.find(session, request)
 
     def commits_after(self, ts: int) -> list[CommittedBatch]:
         """The batches after that batch end, as far as the log still has them.

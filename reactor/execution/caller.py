@@ -20,7 +20,7 @@ from reactor.execution.actions import Bridge, Errand, perform
 from reactor.execution.chance import Chance
 from reactor.execution.context import MutationContext, QueryContext
 from reactor.execution.environment import Environment, Fixed, Tracked
-from reactor.execution.frames import Call, Failure, HttpRequest, Outcome, pack_outcome, unpack_outcome
+from reactor.execution.frames import Call, Failure, HttpRequest, Outcome, pack_outcome
 from reactor.execution.guard import Guard
 from reactor.execution.http_action import Client, answer
 from reactor.execution.job_run import JobRun
@@ -29,12 +29,13 @@ from reactor.execution.migration_step import STEP, MigrationStep
 from reactor.execution.near_limits import warn_of_limits
 from reactor.execution.outcome import digest_of, error_of, failure_of, is_interruption
 from reactor.execution.pagination import Pages
+from reactor.execution.repetition import binding_of, repeated, request_of
 from reactor.execution.run import Run
 from reactor.execution.scope import Scope
 from reactor.execution.stored_files import discard_blobs
 from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
 from reactor.limits import Limits, setting
-from reactor.values.value import Value, check_value, decode, digest, encode
+from reactor.values.value import Value, check_value, decode, encode
 
 if TYPE_CHECKING:
     from reactor.database.batch import Batch
@@ -128,11 +129,11 @@ class FunctionCaller:
             return self._take_step(batch, call)
         if call.path.startswith(PREFIX) and call.internal:
             return self._system.run_mutation(batch, call)
-        request = None if call.session is None or call.request is None else (_session_key(call), call.request)
+        request = request_of(call)
         if request is not None:
             recorded = batch.recorded_request(*request)
             if recorded is not None:
-                return _repeated(call, recorded.outcome, recorded.binding, recorded.ts)
+                return repeated(call, recorded)
         transaction = batch.transaction(call.path)
         if call.job is not None:
             job = JobRun(batch, transaction, call.job, self._clock.now_ns() / 1e6)
@@ -142,7 +143,7 @@ class FunctionCaller:
             transaction.rollback()
             return outcome
         if request is not None:
-            transaction.record_request(*request, pack_outcome(outcome), _binding(call))
+            transaction.record_request(*request, pack_outcome(outcome), binding_of(call))
         commit = transaction.release()
         return outcome if commit is None else msgspec.structs.replace(outcome, ts=commit.ts)
 
@@ -349,24 +350,3 @@ class FunctionCaller:
                 f"bytes). Return less, or paginate. {setting('result_size')}"
             )
         return value
-
-
-# ── mutations sent twice (engine A13) ─────────────────────────────────────────────────────────────────────────────────
-
-
-def _session_key(call: Call) -> str:
-    """A client's session, told apart by identity: another user's request of the same number is another request."""
-    assert call.session is not None
-    return call.session if call.identity is None else f"{call.session}:{digest(call.identity).hex()}"
-
-
-def _binding(call: Call) -> bytes:
-    return digest(call.path.encode())
-
-
-def _repeated(call: Call, outcome: bytes, binding: bytes, ts: int) -> Outcome:
-    """The answer to a mutation that has been run: what it came to then. Never a second run."""
-    if binding != _binding(call):
-        text = "This request was already used for another function. Send a new request id with every mutation.\n"
-        return Outcome(call=call.id, value=None, failure=Failure(code="RequestIdMismatch", text=text))
-    return msgspec.structs.replace(unpack_outcome(outcome), call=call.id, ts=ts)

@@ -100,7 +100,7 @@ class OpenWriter(Frame, frozen=True):
     database: str
     boot: str  # names this server process; call ids are unique within it
     head: int  # the server's log head; 0 at start-up
-    outstanding: list[int]  # call ids sent to an earlier writer and not answered
+    outstanding: list[Call]  # without arguments: those sent to an earlier writer and not answered
     new_epoch: bool  # True once per server start (engine A9)
 
 
@@ -183,7 +183,8 @@ class ImportRefused(Frame, frozen=True):
 
 
 class Acknowledged(Frame, frozen=True):
-    """Server → writer: outcomes of these calls have arrived, their rows may go (engine A3)."""
+    """Server → writer: outcomes of these calls have arrived, their rows may go (engine A3). Calls that are kept with
+    their session's requests have none."""
 
     calls: list[int]
 

@@ -12,6 +12,7 @@ what became of the calls. Not here: the decision what to send again (recovery.py
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep  # taken before the guards replace it: the slot wants the real one
 from typing import TYPE_CHECKING, assert_never
@@ -32,6 +33,7 @@ from reactor.execution.guard import Guard
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY, UNAVAILABLE
 from reactor.execution.push import SchemaPush
+from reactor.execution.repetition import is_kept, repeated, request_of
 from reactor.execution.slot import Slot
 from reactor.execution.system_functions import PREFIX
 from reactor.execution.transfer_rows import finish_import
@@ -137,7 +139,6 @@ class Writer:
         self._boot = frame.boot
         self._database = self._wait_for_lock(Path(frame.database))
         head = self._database.head
-        found = self._database.recorded_calls(self._boot, frame.outstanding)
         self._pipe.send(
             frames.WriterHello(
                 head=head.ts,
@@ -146,9 +147,19 @@ class Writer:
                 batches=[_batch_frame(batch) for batch in self._database.commits_after(frame.head)]
                 if frame.head
                 else [],
-                outcomes=_dated([frames.unpack_outcome(data) for _call, data in sorted(found.items())], head.ts),
+                outcomes=_dated(self._found(frame.outstanding), head.ts),
             )
         )
+
+    def _found(self, calls: Sequence[frames.Call]) -> list[Outcome]:
+        """What those of the calls came to that were committed (engine A3)."""
+        recorded = self._database.recorded_calls(self._boot, [call.id for call in calls])
+        found = [frames.unpack_outcome(data) for _, data in sorted(recorded.items())]
+        for call in calls:
+            request = request_of(call)
+            if request is not None and (kept := self._database.recorded_request(*request)) is not None:
+                found.append(repeated(call, kept))
+        return found
 
     def _wait_for_lock(self, path: Path) -> Database:
         deadline = monotonic() + _LOCK_PATIENCE
@@ -182,7 +193,8 @@ class Writer:
             outcome = self._caller.run_mutation(batch, call)
             self._slot.end()
             outcomes.append(outcome)
-            batch.record_call(self._boot, call.id, frames.pack_outcome(outcome))
+            if not is_kept(call, outcome):
+                batch.record_call(self._boot, call.id, frames.pack_outcome(outcome))
             started, now = now, monotonic()
             self._note_duration(call.path, now - started)
         committed = batch.commit()

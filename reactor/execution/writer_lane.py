@@ -47,6 +47,7 @@ from reactor.execution.frames import AnyFrame, Batch, Call, Failure, Outcome, To
 from reactor.execution.nursery import Nursery
 from reactor.execution.process import UNAVAILABLE
 from reactor.execution.recovery import settle
+from reactor.execution.repetition import is_kept
 from reactor.execution.runner import Runner
 from reactor.limits import Limits
 
@@ -205,7 +206,7 @@ class WriterLane:
                     database=str(self._ledger.database),
                     boot=self._ledger.boot,
                     head=self.head,
-                    outstanding=list(self._outstanding),
+                    outstanding=[msgspec.structs.replace(call, args=b"") for call in self._outstanding.values()],
                     new_epoch=new_epoch,
                 )
             )
@@ -317,8 +318,13 @@ class WriterLane:
                     self._reply.set_result(frame)
 
     def _answer(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        answers = [outcome for outcome in outcomes if self._outstanding.pop(outcome.call, None) is not None]
-        self._received.extend(outcome.call for outcome in answers)
+        answers = []
+        for outcome in outcomes:
+            call = self._outstanding.pop(outcome.call, None)
+            if call is not None:
+                answers.append(outcome)
+                if not is_kept(call, outcome):
+                    self._received.append(call.id)
         self._owner.batch_done(batch, answers)
 
     def runner_ended(self, runner: Runner) -> None:

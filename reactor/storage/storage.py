@@ -89,7 +89,8 @@ class LogRow(NamedTuple):
 
 
 class RequestRow(NamedTuple):
-    """What a client's mutation came to (engine A13)."""
+    """What a client's mutation came to (engine A13). It answers a repetition only if the binding (who, which function)
+    is the same."""
 
     ts: int
     binding: bytes

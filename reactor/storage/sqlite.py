@@ -12,11 +12,12 @@ from pathlib import Path
 from reactor.errors import ForeignCommit, StaleWriter, StorageError
 from reactor.limits import DEFAULT_LIMITS
 from reactor.storage.lock import FileLock
-from reactor.storage.sqlite_calls import SqliteCalls, SqliteRequests
+from reactor.storage.sqlite_calls import SqliteCalls
 from reactor.storage.sqlite_code import SqliteCode
 from reactor.storage.sqlite_connection import SqliteConnection
 from reactor.storage.sqlite_documents import SqliteDocuments
 from reactor.storage.sqlite_log import SqliteLog
+from reactor.storage.sqlite_requests import SqliteRequests
 from reactor.storage.sqlite_schema import APPLICATION_ID, FORMAT, SqliteStructure, ensure_system_tables
 from reactor.storage.sqlite_texts import SqliteTexts
 from reactor.storage.sqlite_variables import SqliteVariables
@@ -152,6 +153,7 @@ class SqliteStorage:
 
     def commit(self, head: Head) -> None:
         self._connection.require_transaction()
+        self.requests.write()
         self._connection.run(
             "UPDATE _head SET ts = ?, epoch = ?, boot = ?, bundle = ?, created = ?, catalog = ?",
             (head.ts, head.epoch, head.boot, head.bundle, head.created, head.catalog),

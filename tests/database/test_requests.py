@@ -11,6 +11,7 @@ from reactor.database.database import Database
 from reactor.errors import StorageError
 from reactor.limits import Limits
 from reactor.storage import fail_point
+from reactor.storage.sqlite_requests import FILED_AT_ONCE
 
 from .conftest import Open, StillClock
 from .stories import call, insert
@@ -148,6 +149,31 @@ def test_the_last_requests_of_a_session_are_kept_and_older_ones_go(opened: Open,
     batch.abandon()
 
 
+def test_requests_are_found_before_and_after_they_are_filed_and_by_the_next_writer(opened: Open, path: Path) -> None:
+    db = opened()
+    for request in range(FILED_AT_ONCE // 2):
+        for session in ("a", "b", "c"):
+            mutate(db, session, request)
+        abandoned = db.begin()
+        with call(abandoned) as t:
+            t.insert("notes", {})
+            t.record_request("a", 10_000 + request, b"", b"")
+        abandoned.abandon()
+    assert count(path, "_session_requests") > 0, "some are filed by now"
+    assert count(path, "_recent_requests") > 0, "and some are not"
+    _expect(db)
+    db.close()
+    _expect(opened())
+
+
+def _expect(db: Database) -> None:
+    batch = db.begin()
+    for session in ("a", "b", "c"):
+        assert all(batch.recorded_request(session, request) for request in range(FILED_AT_ONCE // 2))
+    assert not any(batch.recorded_request("a", 10_000 + request) for request in range(FILED_AT_ONCE // 2))
+    batch.abandon()
+
+
 def test_a_session_not_heard_of_for_long_is_dropped(opened: Open, clock: StillClock, path: Path) -> None:
     db = opened()
     mutate(db, "old", 1)
@@ -163,7 +189,7 @@ def test_a_session_not_heard_of_for_long_is_dropped(opened: Open, clock: StillCl
     assert batch.recorded_request("faithful", 1) is not None
     batch.abandon()
     assert count(path, "_sessions") == 2
-    assert count(path, "_session_requests") == 4
+    assert count(path, "_session_requests") + count(path, "_recent_requests") == 4
 
 
 def test_requests_of_a_session_stand_together_in_the_order_of_first_mutations(opened: Open, path: Path) -> None:

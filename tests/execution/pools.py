@@ -185,6 +185,7 @@ class Pool:
     """A RunnerPool and its listener. Answers are futures; what breaks the contract is noted and fails the test."""
 
     def __init__(self, folder: Path, limits: Limits, start_method: str | None) -> None:
+        self.session: str | None = None  # of a client that numbers its mutations; None: they are numbered by nobody
         self.root = folder / "project"
         self.faults = folder / "faults"
         self.batches: list[Batch] = []
@@ -274,6 +275,8 @@ class Pool:
 
     def mutate(self, path: str, **args: Any) -> asyncio.Future[Outcome]:
         call, answer = self._call("mutation", path, args)
+        if self.session is not None:
+            call = msgspec.structs.replace(call, session=self.session, request=call.id)
         self.pool.submit_mutation(call)
         return answer
 

@@ -206,9 +206,13 @@ async def test_cancelling_an_action_ends_its_process(tmp_path: Path) -> None:
 # ── the writer dies (A1-A4) ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("session", [None, "client"])
 @pytest.mark.parametrize("place", ["before commit", "after commit", "BEGIN IMMEDIATE"])
-async def test_a_writer_killed_around_its_commit_loses_nothing_and_doubles_nothing(tmp_path: Path, place: str) -> None:
+async def test_a_writer_killed_around_its_commit_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, place: str, session: str | None
+) -> None:
     async with running_pool(tmp_path) as pool:
+        pool.session = session
         await pool.mutate("notes:add", text="first")
         pool.strike_at(place)
         answers = [pool.mutate("notes:add", text=str(number)) for number in range(50)]

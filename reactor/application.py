@@ -17,20 +17,19 @@ from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.clock import Clock, SystemClock
 from reactor.database.environment import VariableChange
-from reactor.definitions.manifest import FunctionManifest, Manifest
+from reactor.definitions.manifest import Manifest
 from reactor.deploy.bundle_store import BundleStore
-from reactor.deploy.migrator import MigrationStatus, Migrator
-from reactor.deploy.progress import Tell, Work
-from reactor.deploy.pushing import PushPlan, discard_leftovers, plan_push, prepare_and_push
-from reactor.deploy.receiver import Delivery, Receiver, Running
-from reactor.deploy.upkeep import Upkeep
+from reactor.deploy.deployment import Deployment
+from reactor.deploy.migrator import MigrationStatus
+from reactor.deploy.progress import Tell
+from reactor.deploy.pushing import PushPlan
+from reactor.deploy.receiver import Delivery
 from reactor.engine.call_log import CallLog, Stretch
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
-from reactor.execution.nursery import Nursery
 from reactor.execution.pool import RunnerPool
 from reactor.execution.system_functions import UPDATE_VARIABLES
 from reactor.files.bucket import Bucket, BucketSettings
@@ -95,7 +94,6 @@ class Application:
         bucket: BucketSettings | None = None,
     ) -> None:
         """With `bundles`, where they are kept, code may be pushed to it over the network."""
-        self.root = root
         self.data = data
         self.limits = limits
         self.redact = redact
@@ -110,21 +108,14 @@ class Application:
         self._pool: RunnerPool | None = None  # set by start
         self._lock: FileLock | None = None  # held from start to stop
         self._runtime = data / "runtime"  # slots and the like, of one life of the server; under its lock
-        self._bundle = ""  # hash of the code in force; set by start and deploy
-        self._manifest = Manifest((), ())  # set by start and deploy
-        self._by_path: dict[str, FunctionManifest] = {}
-        self._scheduler = Scheduler(self._engine, self._clock, self._kind_of)
+        self._deployment = Deployment(root, self._engine, self._clock, self._publish, bundles)
+        self._scheduler = Scheduler(self._engine, self._clock, self._deployment.kind_of)
         self._authenticator = Authenticator(HttpFetcher(reach, limits), self._clock, limits)
         self._guesses = Guesses(limits.admin_failures)
         self._bucket = bucket  # where files are kept; None: in the data folder
         self._keeper: FileKeeper | None = None  # set by start
         self._transfers: Transfers | None = None  # set by start
         self._admin_key: AdminKey | None = None  # set by start
-        self._deploying = asyncio.Lock()
-        self._receiver = None if bundles is None else Receiver(bundles, limits, self._clock)
-        self.on_progress: Tell = lambda _work: None  # set by whoever shows it
-        self._upkeep = Upkeep(self._engine, self._tell_progress)
-        self._migrator = Migrator(self._engine, self._tell_progress)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -159,82 +150,30 @@ class Application:
                 cursor_key=cursor_key_at(self.data),
             )
             self._engine.attach(pool)
-            nursery = await pool.load(self.root)
-            hello = await pool.open(nursery)
-            self._engine.opened(max(hello.head, self._engine.head))
-            await self._take_over(nursery, first=True, pushed=hello.bundle == nursery.bundle)
+            await self._deployment.start()
+            self._transfers = Transfers(self._engine, pool, self._keeper.hold, self._clock, self._surroundings())
+            await self._transfers.start()
+            self._scheduler.start()
+            self._keeper.start()
         except BaseException:
+            await self._end_work()
             await self._release()
             raise
-        if self._receiver is not None:
-            self._receiver.opened(self.root, nursery.bundle)
-        self._transfers = Transfers(self._engine, pool, self._keeper.hold, self._clock, self._surroundings())
-        await self._transfers.start()
-        self._scheduler.start()
-        self._keeper.start()
 
     async def deploy(self) -> Manifest:
         """Load the project as it is on disk now and switch to it, atomically.
 
         Raises BundleBroken, SchemaViolation or WriterDied; the running code then goes on untouched.
         """
-        async with self._deploying:
-            nursery = await self.pool.load(self.root)
-            if nursery.bundle == self._bundle:  # a save that changed nothing
-                await self.pool.discard(nursery)
-                return self._manifest
-            await self._switch(nursery)
-            return self._manifest
+        return await self._deployment.deploy()
 
     async def receive_code(self, archive: bytes, *, dry_run: bool = False) -> Delivery:
         """Put pushed sources in force, atomically, or say what that would do. Raises BadRequest; nothing has changed then."""
-        if self._receiver is None:
-            raise BadRequest("NoPush", "This server serves the code of its own folder, and takes none over the network")
-        async with self._deploying:
-            delivery = await self._receiver.receive(
-                archive, Running(self.pool, self._manifest, self._plan, self._switch), dry_run=dry_run
-            )
-            if delivery.nursery is not None:
-                self.root = delivery.nursery.root
-                _log.info("deployed", extra={"digest": delivery.digest, "changes": len(delivery.plan.changes)})
-            return delivery
-
-    async def _switch(self, nursery: Nursery) -> None:
-        """From what runs to a loaded bundle. If that cannot be, the bundle is gone and what ran before runs on."""
-        await self._upkeep.stop()
-        try:
-            await self._take_over(nursery)
-        except BaseException:
-            await self.pool.discard(nursery)
-            self._upkeep.start(self.pool.nursery)
-            raise
-
-    async def _plan(self, nursery: Nursery) -> PushPlan:
-        return await plan_push(self._engine, nursery, self._manifest)
-
-    async def _take_over(self, nursery: Nursery, *, first: bool = False, pushed: bool = False) -> None:
-        """Put a loaded bundle in force: prepare while what runs goes on, then switch in one commit (engine D7)."""
-        manifest = Manifest.from_bytes(nursery.manifest)
-        if pushed:
-            await discard_leftovers(self._engine)
-        else:
-            push = self.pool.push if first else self.pool.switch
-            await prepare_and_push(self._engine, nursery, manifest, self._tell_progress, push)
-        self._bundle = nursery.bundle
-        self._publish(manifest)
-        self._upkeep.start(nursery)
+        return await self._deployment.receive(archive, dry_run=dry_run)
 
     async def plan_push(self) -> PushPlan:
         """What a push of the code on disk would do. Nothing is changed. Raises BundleBroken."""
-        async with self._deploying:
-            nursery = await self.pool.load(self.root)
-            try:
-                return await self._plan(nursery)
-            finally:
-                await self.pool.discard(nursery)
-
-    def _tell_progress(self, work: Work | None) -> None:
-        self.on_progress(work)
+        return await self._deployment.plan()
 
     def expect_edits(self) -> None:
         """The code is being worked on: make the first `deploy` as quick as the others."""
@@ -242,16 +181,19 @@ class Application:
 
     async def stop(self) -> None:
         """Finish what is running, as far as it ends soon, and let the data folder go."""
-        await self._upkeep.stop()
-        await self._migrator.stop()
+        await self._end_work()
+        await self._authenticator.close()
+        await self._engine.close()
+        await self._release()
+
+    async def _end_work(self) -> None:
+        """What goes on by itself; as much of it as was started."""
+        await self._deployment.stop()
         await self._scheduler.stop()
         if self._transfers is not None:
             await self._transfers.stop()
         if self._keeper is not None:
             await self._keeper.stop()
-        await self._authenticator.close()
-        await self._engine.close()
-        await self._release()
 
     async def _release(self) -> None:
         if self._pool is not None:
@@ -264,9 +206,7 @@ class Application:
             self._lock = None
 
     def _publish(self, manifest: Manifest) -> None:
-        self._manifest = manifest
         self._authenticator.configure(manifest.auth)
-        self._by_path = {f.python_path: f for f in manifest.functions} | {f.path: f for f in manifest.functions}
 
     # ── what is known ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,9 +222,23 @@ class Application:
         return self.pool.failed
 
     @property
+    def root(self) -> Path:
+        """The project in force."""
+        return self._deployment.root
+
+    @property
+    def on_progress(self) -> Tell:
+        """Who is told how far the work on documents and indexes has come."""
+        return self._deployment.on_progress
+
+    @on_progress.setter
+    def on_progress(self, tell: Tell) -> None:
+        self._deployment.on_progress = tell
+
+    @property
     def manifest(self) -> Manifest:
         """What is deployed."""
-        return self._manifest
+        return self._deployment.manifest
 
     @property
     def head(self) -> int:
@@ -348,7 +302,7 @@ class Application:
         self, path: str, args: bytes, identity: Identity | None, *, internal: bool = False
     ) -> Outcome:
         """Run a function of whatever kind it is."""
-        match self._kind_of(path):
+        match self._deployment.kind_of(path):
             case "mutation":
                 return await self.call_mutation(path, args, identity, internal=internal)
             case "action":
@@ -361,11 +315,6 @@ class Application:
         exchange = HttpExchange(request)
         self._engine.submit_http(name, _key(identity), exchange)
         return exchange
-
-    def _kind_of(self, path: str) -> str | None:
-        module, _, name = path.rpartition(":")
-        found = self._by_path.get(f"{module.removesuffix('.js')}:{name}" if module else f"{name}:default")
-        return None if found is None else found.kind
 
     # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -417,20 +366,20 @@ class Application:
 
     async def upkeep_finished(self) -> None:
         """Wait until documents are filled and what was dropped is gone."""
-        await self._upkeep.finished()
+        await self._deployment.upkeep_finished()
 
     # ── migrations ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def migrations(self) -> list[MigrationStatus]:
         """Every migration of the project, in the order in which they are run, and how far each has come."""
-        return await self._migrator.statuses(self._manifest)
+        return await self._deployment.migrations()
 
     async def migrate(self, names: Sequence[str], *, restart: bool, dry_run: bool) -> list[MigrationStatus]:
         """Run migrations online, those that are pending without names, one after another; what became of them.
 
         Raises BadRequest for a name that is none. A caller who goes away does not stop them.
         """
-        return await self._migrator.run(self._manifest, self.pool.nursery, names, restart=restart, dry_run=dry_run)
+        return await self._deployment.migrate(names, restart=restart, dry_run=dry_run)
 
     # ── environment variables ────────────────────────────────────────────────────────────────────────────────────────
 

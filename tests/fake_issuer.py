@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -142,6 +142,22 @@ class FakeIssuer:
     def token(self, subject: str = "ann", *, lifetime: float = 60, **more: Any) -> str:
         """A token for a user, as the provider would make it; claims that are None are left out."""
         return self.keys[0].token(self.claims(subject, lifetime=lifetime, **more))
+
+    def brief_token(self, subject: str, *, lasting: float = 1.5, **more: Any) -> str:
+        """One that ends in a moment though it looks long-lived to its client (`iat` lies far back), as after a laptop's sleep.
+
+        Make it when the client asks for it, and what has happened until then takes nothing of its life.
+        """
+        now = time.time()
+        return self.token(subject, iat=now - 900, exp=now + lasting, **more)
+
+    def with_a_brief_one(self, subject: str, seen: threading.Event, after: str | None) -> Iterator[str | None]:
+        """A provider's answers: a good token; once `seen` is set, one that ends in a moment; then `after`, for ever."""
+        yield self.token(subject)
+        seen.wait(10)  # a test that failed never sets it
+        yield self.brief_token(subject)
+        while True:
+            yield after
 
     def hand_out(self, make: Callable[[], str | None]) -> str:
         """The address of an endpoint that gives a token (as a JSON string, or null) to whoever asks."""

@@ -56,22 +56,27 @@ def deploy(
         terminal = Terminal(root)
         terminal.refused(f"{refusal.code}: {refusal.message}")
         terminal.warn("Nothing has changed: what ran before runs on.")
+        if as_json:
+            _print_json({"status": "refused", "code": refusal.code, "message": refusal.message})
         raise typer.Exit(1) from None
     if as_json:
-        print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
+        _print_json(answer)
     else:
         _tell(Terminal(root), answer, len(archive.files))
     if answer["obstacle"]:
         raise typer.Exit(1)
 
 
+def _print_json(tree: dict[str, Any]) -> None:
+    print(orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode())
+
+
 def _tell(terminal: Terminal, answer: dict[str, Any], files: int) -> None:
     if answer["status"] == "unchanged":
         print("Nothing to do: the server has this code.", file=sys.stderr)
         return
-    terminal.plan(
-        DeployPlan(tuple(Change(c["sign"], c["what"], c["name"], tuple(c["notes"])) for c in answer["changes"]))
-    )
+    changes = tuple(Change(c["sign"], c["what"], c["name"], tuple(c["notes"])) for c in answer["changes"])
+    terminal.plan(DeployPlan(changes, tuple(answer["modules"])))
     for line in answer["work"]:
         terminal.say(line)
     for warning in answer["warnings"]:

@@ -112,6 +112,8 @@ async def _rows(remote: Remote, args: dict[str, Any], limit: int) -> Rows:
     while len(rows) < limit:
         options = {"numItems": min(_PAGE, limit - len(rows)), "cursor": cursor}
         page = _value(await remote.call(_DATA, {**args, "paginationOpts": options}))
+        if cursor is None:
+            _tell_unknown(args, page)
         rows += _documents(page)
         cursor = page["continueCursor"]
         if page["isDone"]:
@@ -124,7 +126,15 @@ async def _live(remote: Remote, args: dict[str, Any], limit: int) -> AsyncGenera
     asked = {**args, "paginationOpts": {"numItems": min(limit, _PAGE), "cursor": None}} if args else {}
     async for result in query.results(_DATA if args else _STATS, asked):
         value = _value(result)
+        if args:
+            _tell_unknown(args, value)
         yield _documents(value) if args else _tables(value)
+
+
+def _tell_unknown(args: dict[str, Any], page: dict[str, Any]) -> None:
+    """A misspelt field finds nothing, and looks as if there were nothing."""
+    for field in page.get("unknown", ()):
+        print(f"no document of {args['table']} has a field `{field}`: --filter {field}=… finds none", file=sys.stderr)
 
 
 def _documents(page: dict[str, Any]) -> Rows:

@@ -28,7 +28,8 @@ from reactor.definitions.manifest import Manifest
 from reactor.deploy.bundle_store import BundleStore
 from reactor.deploy.deployer import Deployer
 from reactor.deploy.watcher import Watcher
-from reactor.errors import BundleBroken, DefinitionError, ReactorError, SchemaViolation
+from reactor.deploy.writer_calls import StepFailed
+from reactor.errors import BundleBroken, DefinitionError, NotPrepared, ReactorError, SchemaViolation
 from reactor.files.bucket import BucketSettings
 from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
@@ -127,7 +128,7 @@ class Host:
             try:
                 await self._start()
                 return True
-            except (BundleBroken, SchemaViolation) as error:
+            except (BundleBroken, SchemaViolation, NotPrepared, StepFailed) as error:
                 self._terminal.failed(error)
                 self._terminal.warn("Waiting for the next save, or for `reactor env set` …")
             save = asyncio.ensure_future(anext(changes))

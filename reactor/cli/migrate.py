@@ -81,7 +81,7 @@ def _print(found: Sequence[MigrationStatus], terminal: Terminal) -> None:
         terminal.say("no migration is pending")
     for each in found:
         counts = f"{each.done:,} of {max(each.total, each.done):,} documents, {each.changed:,} changed"
-        told = "" if each.state == "pending" else f" ({counts})"
+        told = " (by a push)" if each.pushed else "" if each.state == "pending" else f" ({counts})"
         print(f"{each.state:<12} {each.name} {each.table}{told}")
         if each.error:
             print(f"             {each.error}")

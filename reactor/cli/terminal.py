@@ -85,7 +85,11 @@ class Terminal:
         for change in plan.changes:
             colour = {"+": "green", "-": "red"}.get(change.sign, "yellow")
             self._console.print(f"  [{colour}]{change.sign}[/{colour}]{escape(str(change)[1:])}")
-        if not plan:
+        if plan.modules:
+            what = "what functions do" if plan else "only what functions do"
+            count = f"{len(plan.modules)} module{'s' if len(plan.modules) > 1 else ''}"
+            self.say(f"{what}, in {count} of functions/: {', '.join(plan.modules)}")
+        elif not plan:
             self.say("no change in tables, functions, routes or crons")
 
     def done(self, text: str) -> None:

@@ -105,6 +105,7 @@ class Manifest:
     crons: tuple[CronManifest, ...] = ()
     auth: tuple[Provider, ...] = ()  # in the order in which they are asked
     migrations: tuple[MigrationManifest, ...] = ()  # in the order in which they are run
+    modules: tuple[tuple[str, str], ...] = ()  # of functions/, each with the hash of what its functions do
 
     def to_bytes(self) -> bytes:
         """The JSON text that `from_bytes` reads."""
@@ -115,6 +116,7 @@ class Manifest:
             "routes": None if self.routes is None else [[r.method, r.path, r.is_prefix, r.doc] for r in self.routes],
             "crons": [_cron_tree(each) for each in self.crons],
             "migrations": [[each.name, each.table, each.doc] for each in self.migrations],
+            "modules": self.modules,
         }
         return orjson.dumps(tree)
 
@@ -130,6 +132,7 @@ class Manifest:
             tuple(map(_cron, tree["crons"])),
             tuple(map(provider.from_tree, tree["auth"])),
             tuple(MigrationManifest(*each) for each in tree["migrations"]),
+            tuple((name, part) for name, part in tree["modules"]),
         )
 
 

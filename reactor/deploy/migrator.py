@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reactor.definitions.manifest import Manifest, MigrationManifest
@@ -36,6 +36,7 @@ class MigrationStatus:
     changed: int = 0
     total: int = 0
     error: str | None = None
+    pushed: bool = False  # a push did it, or found no document: nobody counted
 
 
 class Migrator:
@@ -117,9 +118,13 @@ class Migrator:
                     return status
                 await calls.rest(calls.pause)
         except StepFailed as error:  # it took its process with it
-            return MigrationStatus(migration.name, migration.table, "failed", error=shortened(str(error)))
+            return replace(await self._status_of(migration), state="failed", error=shortened(str(error)))
         finally:
             await progress.over()
+
+    async def _status_of(self, migration: MigrationManifest) -> MigrationStatus:
+        (status,) = await self.statuses(Manifest(migrations=(migration,)))
+        return status
 
     async def _try_out(self, migration: MigrationManifest, nursery: Nursery, *, restart: bool) -> MigrationStatus:
         """What it would come to; nothing is written."""
@@ -150,4 +155,5 @@ def _status(migration: MigrationManifest, row: dict[str, Any] | None) -> Migrati
         return MigrationStatus(migration.name, migration.table, "pending")
     error = row.get("error") if row["state"] == "failed" else None
     numbers = (int(row["done"]), int(row["changed"]), int(row["total"]))
-    return MigrationStatus(migration.name, migration.table, row["state"], *numbers, error)
+    pushed = bool(row.get("pushed", False))
+    return MigrationStatus(migration.name, migration.table, row["state"], *numbers, error, pushed)

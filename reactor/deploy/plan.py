@@ -35,6 +35,7 @@ class DeployPlan:
     """All differences, tables first, each kind in name order. False when there is none."""
 
     changes: tuple[Change, ...] = field(default=())
+    modules: tuple[str, ...] = ()  # of functions/, there before and after, whose functions now do something else
 
     @classmethod
     def between(cls, old: Manifest, new: Manifest) -> DeployPlan:
@@ -50,7 +51,8 @@ class DeployPlan:
                 *_route_changes(*routes),
                 *_cron_changes(*crons),
                 *_auth_changes(old.auth, new.auth),
-            )
+            ),
+            _changed_modules(dict(old.modules), dict(new.modules)),
         )
 
     @classmethod
@@ -174,6 +176,10 @@ def _signature_notes(old: FunctionManifest, new: FunctionManifest) -> Iterator[s
             yield f"{name} is {after[name]}, was {before[name]}"
     if old.returns != new.returns:
         yield f"returns {_rendered(new.returns)}"
+
+
+def _changed_modules(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in old.keys() & new.keys() if old[name] != new[name]))
 
 
 # ── crons ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -63,6 +63,7 @@ class Receiver:
         self._limits = limits
         self._clock = clock
         self._serving: str | None = None  # digest of the version in force; set by opened() and receive()
+        self._before: str | None = None  # of the one before, from which running actions may still import; by receive()
 
     def opened(self, root: Path, code: str) -> None:
         """The server has started with the code in `root`, to which the database now belongs."""
@@ -93,8 +94,8 @@ class Receiver:
         except Exception:  # cancelled, we may have switched already: the next start asks the database
             self._clean(digest)
             raise
-        last, self._serving = self._serving, digest
-        self._store.clean(*filter(None, [digest, last]))  # running actions may still import from the one before
+        self._before, self._serving = self._serving, digest
+        self._store.clean(*filter(None, [digest, self._before]))
         plan = DeployPlan.between(before, Manifest.from_bytes(nursery.manifest))
         return Delivery("deployed", digest, plan, warnings=warnings, nursery=nursery)
 
@@ -126,5 +127,5 @@ class Receiver:
 
     def _clean(self, digest: str) -> None:
         """Forget a version that was looked at and not taken."""
-        if digest != self._serving:
+        if digest not in (self._serving, self._before):
             self._store.forget(digest)

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reactor.application import Application, Origins
+from reactor.cli.address_file import AddressFile
 from reactor.cli.settings import ProjectSettings
 from reactor.deploy.deployer import Deployer, DeployReport, Refused
 from reactor.deploy.watcher import Watcher
@@ -64,8 +65,11 @@ class Embedded(Calls):
         if self._dev:
             beside.append(asyncio.create_task(self._follow_saves(application)))
         self._started = application, build_app(application)
+        address_file = AddressFile(self._data)
+        address_file.write(self._url)  # for `reactor run` and the others beside us
         try:
-            yield
+            with address_file.cleared():
+                yield
         finally:
             self._started = None
             for task in beside:

@@ -61,7 +61,8 @@ class Bundle:
         functions = tuple(definition.manifest for definition in self.functions)
         routes = None if self.routes is None else tuple(route.manifest for route in self.routes.routes)
         migrations = tuple(each.manifest for each in self.migrations.values())
-        return Manifest(functions, self.schema.manifest, routes, self.crons, self.auth, migrations)
+        modules = tuple((name, self.parts[name]) for name in sorted(self.modules))
+        return Manifest(functions, self.schema.manifest, routes, self.crons, self.auth, migrations, modules)
 
     def unload(self) -> None:
         """Take its modules and its importer out of the interpreter. What was loaded keeps working."""

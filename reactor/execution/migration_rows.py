@@ -63,4 +63,4 @@ def record_done(
             continue
         table = migrations[name].table.__definition__.name
         assert table is not None
-        write(transaction, row, {**begun(name, table, 0, now_ms), "state": "done", "endedAt": now_ms})
+        write(transaction, row, {**begun(name, table, 0, now_ms), "state": "done", "endedAt": now_ms, "pushed": True})

@@ -84,7 +84,22 @@ def _page(reading: Reading, args: Arguments) -> Value:
             if len(page) >= wanted or size >= _PAGE_BYTES or examined >= _EXAMINED:
                 end = Position(scan.position)
                 break
-    return {"page": page, "isDone": end.key is None, "continueCursor": _write_cursor(query, end), "index": index.name}
+    return {
+        "page": page,
+        "isDone": end.key is None,
+        "continueCursor": _write_cursor(query, end),
+        "index": index.name,
+        "unknown": _unknown(reading, table, filters),
+    }
+
+
+def _unknown(reading: Reading, table: TableInfo, filters: Mapping[FieldPath, Value]) -> list[Value]:
+    """Filters on fields that no document of the table can have."""
+    shape = reading.catalog.shape(table)
+    if shape is None:  # anything may be in it
+        return []
+    known = shape.validator.names | shape.missing.keys() | {"_id", "_creationTime"}
+    return [str(path) for path in filters if str(path).split(".")[0] not in known]
 
 
 def _tables(reading: Reading) -> list[TableInfo]:

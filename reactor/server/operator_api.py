@@ -103,6 +103,7 @@ class OperatorApi:
                 {"sign": each.sign, "what": each.what, "name": each.name, "notes": each.notes}
                 for each in delivery.plan.changes
             ],
+            "modules": delivery.plan.modules,
             "work": delivery.work,
             "warnings": delivery.warnings,
             "obstacle": delivery.obstacle,

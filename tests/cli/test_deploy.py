@@ -141,6 +141,7 @@ def assert_pushes_go_live(server: RunningServer, desk: Desk, watching: Watching)
     writer.join()
     assert pushed.returncode == 0, pushed.stderr
     assert "✓ live: 3 files" in pushed.stderr
+    assert "only what functions do, in 1 module of functions/: notes\n" in pushed.stderr
     assert watching.next() == '"two a"', "the socket stayed open and was told"
     assert not failed
     assert desk.ask("notes:count") == added[0] > 0, "no mutation lost or doubled"
@@ -164,6 +165,9 @@ def assert_pushes_go_live(server: RunningServer, desk: Desk, watching: Watching)
     assert 'File "functions/broken.py", line 1' in broken.stderr
     assert str(server.project.root) not in broken.stderr
     assert "what ran before runs on" in broken.stderr
+    told = json.loads(desk.deploy("--json").stdout)
+    assert (told["status"], told["code"]) == ("refused", "BundleBroken")
+    assert 'File "functions/broken.py", line 1' in told["message"]
     assert desk.ask("notes:version") == "two b"
 
     server.restart()  # by kill -9

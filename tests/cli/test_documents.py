@@ -104,6 +104,10 @@ def test_filters_and_indexes_choose_documents(server: RunningServer) -> None:
     assert len(rows(server, "messages", "--filter", "big=0", "-n", "2000")) == 1104, "a number finds an Int64"
     assert rows(server, "messages", "--filter", "deleted=true") == []
     assert rows(server, "messages", "--filter", 'room="lobby"', "-n", "1")[0]["text"] == "lobby 2"
+    misspelt = reactor(server.project.root, "data", "messages", "--filter", "rom=lobby")
+    assert (misspelt.returncode, misspelt.stdout) == (0, "")
+    assert "no document of messages has a field `rom`" in misspelt.stderr
+    assert reactor(server.project.root, "data", "messages", "--filter", "deleted=true").stderr == ""
     (job,) = rows(server, "_scheduled_functions", "--filter", "state.kind=pending")
     assert job["name"] == "chat.js:fill"
 

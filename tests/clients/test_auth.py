@@ -271,18 +271,19 @@ def test_an_idle_socket_learns_that_its_token_has_expired_and_goes_on_with_anoth
 ) -> None:
     """Reference §1.12, row 87: AuthError with authUpdateAttempted false; a refresh drops no query and shows no one else.
 
-    The token looks long-lived to the client (`iat` lies far back), as after a laptop's sleep.
+    The token looks long-lived to the client, as after a laptop's sleep.
     """
-    now = time.time()
-    answers = itertools.chain([issuer.token("fay", iat=now - 900, exp=now + 1.5)] * 2, itertools.repeat(None))
+    seen = threading.Event()
+    answers = issuer.with_a_brief_one("fay", seen, issuer.token("fay", jti="another"))
     client = clients.js(server)
-    client.sign_in(issuer.hand_out(lambda: next(answers) or issuer.token("fay")))
+    client.sign_in(issuer.hand_out(lambda: next(answers)))
     whoami, mine = client.subscribe("people:whoami"), client.subscribe("people:mine")
     assert (whoami.next(), mine.next()) == ("fay", [])
+    seen.set()
     client.wait_for_wire("AuthError")
     (error,) = auth_errors(client)
     assert error["error"].startswith("Convex token identity expired")
-    assert (error["baseVersion"], error["authUpdateAttempted"]) == (1, False)
+    assert (error["baseVersion"], error["authUpdateAttempted"]) == (2, False)
     assert client.mutation("people:write", {"text": "goes on"}) == "fay"
     mine.wait_until(["goes on"])
     assert set(whoami.results) == {"fay"}
@@ -296,12 +297,13 @@ def test_an_idle_socket_learns_that_its_token_has_expired_and_goes_on_with_anoth
 def test_when_no_other_token_can_be_had_the_user_is_signed_out(
     clients: Clients, server: RunningServer, issuer: FakeIssuer
 ) -> None:
-    now = time.time()
-    answers = itertools.chain([issuer.token("gus", iat=now - 900, exp=now + 1)] * 2, itertools.repeat(None))
+    seen = threading.Event()
+    answers = issuer.with_a_brief_one("gus", seen, None)
     client = clients.js(server)
     client.sign_in(issuer.hand_out(lambda: next(answers)))
     whoami = client.subscribe("people:whoami")
     assert whoami.next() == "gus"
+    seen.set()
     client.wait_until_signed_in(False)
     assert whoami.next() is None
     assert client.signed_in[-1] is False
@@ -310,14 +312,14 @@ def test_when_no_other_token_can_be_had_the_user_is_signed_out(
 def test_a_token_replaced_in_time_does_not_end_with_the_first(
     clients: Clients, server: RunningServer, issuer: FakeIssuer
 ) -> None:
-    now = time.time()
+    answers = iter([issuer.brief_token, issuer.token])  # made when the client asks
     client = clients.js(server)
-    client.use_token(issuer.token("hal", iat=now - 900, exp=now + 0.8))
+    client.sign_in(issuer.hand_out(lambda: next(answers)("hal")))
     whoami = client.subscribe("people:whoami")
+    client.driver.wait_for(lambda _: confirmations(client) == [(0, 1), (1, 2)], what="the second confirmation")
     assert whoami.next() == "hal"
-    client.use_token(issuer.token("hal"))
     brief = clients.js(server)
-    brief.use_token(issuer.token("ivy", iat=now - 900, exp=now + 1.2))
+    brief.sign_in(issuer.hand_out(lambda: issuer.brief_token("ivy")))
     brief.subscribe("people:whoami")
     brief.wait_for_wire("AuthError")  # by now the first token has expired too
     assert client.mutation("people:write", {"text": "x"}) == "hal"

@@ -166,7 +166,7 @@ def test_a_required_field_is_proposed_migrated_online_and_live_in_one_save(clien
         assert client.connections == other.connections == 1
         assert {each["locale"] for each in documents(server)} == {"de", "en"}
         assert len(documents(server)) == USERS
-        assert "done         add_locale users" in server.run("migrate", "--status").stdout
+        assert server.run("migrate", "--status").stdout == "done         add_locale users (by a push)\n"
 
 
 def test_every_kind_of_change_goes_live_under_load_with_no_wrong_result(clients: Clients, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -444,6 +445,45 @@ def test_a_migration_that_was_begun_online_has_to_end_before_a_schema_that_needs
             assert {each["text"].count("!") for each in deployment.documents()} == {1}
             (status,) = await deployment.application.migrate(["as_text"], restart=True, dry_run=False)
             assert {each["text"].count("!") for each in deployment.documents()} == {2}
+
+    asyncio.run(play())
+
+
+def test_an_online_migration_that_takes_its_writer_with_it_tells_how_far_it_came(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path) as deployment:
+            deadly = (
+                'if document["number"] == 1200:\n        import os\n        os._exit(1)\n    document["text"] += "!"'
+            )
+            await deployment.push(migrations=MIGRATION.format(body=deadly))
+            (told,) = await deployment.application.migrate([], restart=False, dry_run=False)
+            assert (told.state, told.total) == ("failed", DOCUMENTS)
+            done = sum(each["text"].endswith("!") for each in deployment.documents())
+            assert (told.done, told.changed) == (done, done)
+            assert done > 0
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("broken", ["transfers", "code"])
+def test_a_start_that_fails_late_lets_go_of_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    async def play() -> None:
+        async with deployed(tmp_path, documents=1):
+            pass
+        deployment = Deployment(tmp_path)
+        with monkeypatch.context() as patched:
+            fails = OSError("no space left on device")
+            where = "transfer.transfers.Transfers.start" if broken == "transfers" else "deploy.upkeep.Upkeep.start"
+            patched.setattr(f"reactor.{where}", Mock(side_effect=fails))
+            with pytest.raises(OSError, match="no space"):
+                await deployment.application.start()
+        async with deployed(tmp_path, documents=0) as other:
+            assert await other.query("notes:count") == 1
+        await deployment.application.start()
+        assert await deployment.query("notes:count") == 1
+        await deployment.application.stop()
 
     asyncio.run(play())
 

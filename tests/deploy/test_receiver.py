@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -142,6 +143,17 @@ async def test_a_server_that_is_stopped_within_the_switch_asks_the_database_when
     assert again.kept == {NEW.digest}
     assert again.store.in_force("whatever") is not None
     assert (await again.push(NEW)).status == "unchanged"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_the_version_before_stays_when_a_push_of_it_comes_to_nothing(server: Server, dry_run: bool) -> None:
+    """Actions that began before the last push still run there, and import."""
+    await server.push(OLD)
+    await server.push(NEW)
+    server.pool.switch_fails = SchemaViolation("documents do not fit")
+    with contextlib.nullcontext() if dry_run else pytest.raises(BadRequest):
+        await server.push(OLD, dry_run=dry_run)
+    assert server.kept == {OLD.digest, NEW.digest}
 
 
 async def test_a_plan_switches_nothing_and_leaves_nothing(server: Server) -> None:

@@ -6,6 +6,7 @@ What our own server adds on its transport (server/websocket_protocol.py) is not 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cli.typed import reactor
 from tests.clients.clients import Client, Driver, node_driver
 from tests.clients.node import node_executable, packages_folder
 from tests.support import Project, eventually, free_port
@@ -227,8 +229,11 @@ def test_http_works_below_the_mount(project: Project, driver: Driver) -> None:
         answer = http.post("/reactor/api/query", json={"path": "chat:me", "args": {}}, headers={"Origin": "http://x"})
         assert answer.headers["access-control-allow-origin"] == "http://x"
         assert http.get("/openapi.json").json()["paths"].keys() == {"/messages/{room}", "/me/{name}"}
+        beside = reactor(project.root, "run", "chat:latest", '{"room": "é b"}')
+        assert texts(json.loads(beside.stdout)) == ["x"], beside.stderr
         with pytest.raises(httpx.RemoteProtocolError):
             http.get("/reactor/http/half")
+    assert not (project.data / "address").exists()
 
 
 def test_a_second_worker_is_refused_with_a_sentence(project: Project) -> None:

@@ -79,7 +79,7 @@ class Site:
         client.wait_until_signed_in()
         return client
 
-    def tokens(self, name: str, make: Callable[[], str]) -> str:
+    def tokens(self, name: str, make: Callable[[], str | None]) -> str:
         """Where a browser of theirs gets its tokens."""
         self.clerk.answers[f"/tokens/{name}"] = lambda request: send_json(request, make())
         return f"{self.clerk.url}/tokens/{name}"

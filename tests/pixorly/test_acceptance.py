@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -187,13 +188,15 @@ def test_12_a_users_server_hears_of_a_generation(clients: Clients, site: Site) -
 def test_13_a_token_that_expires_is_replaced_and_nobody_looks_signed_out(clients: Clients, site: Site) -> None:
     """The token looks long-lived to the client, as after a laptop's sleep; the server is who notices."""
     site.sign_up("thirteen")
-    now = time.time()
-    short = itertools.repeat(site.clerk.token("thirteen", iat=now - 900, exp=now + 1.5), 2)
+    seen = threading.Event()
+    another = site.clerk.token("thirteen", jti="another")
+    answers = site.clerk.with_a_brief_one("thirteen", seen, another)
     client = clients.js(site.server)
-    client.sign_in(site.tokens("thirteen", lambda: next(short, None) or site.clerk.token("thirteen")))
+    client.sign_in(site.tokens("thirteen", lambda: next(answers)))
     client.wait_until_signed_in()
     me, jobs = client.subscribe("users:getCurrentUser"), client.subscribe("generations:listGenerationJobs")
     assert (me.next()["clerkId"], jobs.next()) == ("thirteen", [])
+    seen.set()
     client.wait_for_wire("AuthError")
     place = client.driver.place()
     client.mutation("users:updateUserSettings", {"defaultModel": "seedream"})

@@ -16,7 +16,7 @@ from reactor.auth.guesses import Guesses
 from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.clock import Clock, SystemClock
-from reactor.database.environment import VariableChange
+from reactor.database.variable import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
 from reactor.deploy.bundle_store import BundleStore
 from reactor.deploy.migrator import MigrationStatus, Migrator
@@ -32,7 +32,7 @@ from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.nursery import Nursery
 from reactor.execution.pool import RunnerPool
-from reactor.execution.system_functions import UPDATE_VARIABLES
+from reactor.execution.system_names import UPDATE_VARIABLES
 from reactor.files.bucket import Bucket, BucketSettings
 from reactor.files.folder import FOLDER, BlobFolder
 from reactor.files.place import FilePlace

@@ -21,7 +21,8 @@ from reactor.cli.settings import ProjectSettings
 from reactor.cli.target import Key, Target, Url
 from reactor.clock import SystemClock
 from reactor.database.database import Database
-from reactor.database.environment import BUILT_IN, VariableChange, stored_variables, update_variables
+from reactor.database.environment import stored_variables, update_variables
+from reactor.database.variable import BUILT_IN, VariableChange
 from reactor.limits import Limits
 from reactor.storage.lock import FileLock, make_folder
 

@@ -36,7 +36,7 @@ from reactor.execution.frames import (
     Unpacker,
     pack,
 )
-from reactor.execution.libraries import installed_packages
+from reactor.execution.installed import installed_packages
 from reactor.execution.mirror import make_mirror, put_back, remove_mirror
 from reactor.execution.runner import Runner, RunnerOwner
 from reactor.execution.seal import KEY_SIZE

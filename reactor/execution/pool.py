@@ -19,14 +19,14 @@ from typing import Protocol
 import msgspec
 
 from reactor.clock import Clock
+from reactor.database.variable import ALL_NAMES
 from reactor.errors import BundleBroken, SchemaViolation, StorageError, WriterDied
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
-from reactor.execution.environment import ALL_NAMES
 from reactor.execution.examiner_lane import ExaminerLane
 from reactor.execution.frames import Batch, Call, Outcome, Prepared, WriterHello
 from reactor.execution.http_exchange import HttpExchange
-from reactor.execution.libraries import installed_packages
+from reactor.execution.installed import installed_packages
 from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner

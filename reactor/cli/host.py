@@ -17,17 +17,14 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codegen import Outputs
 from reactor.application import Application, Origins
 from reactor.cli.address_file import AddressFile
-from reactor.cli.environment import CHANGED_OFFLINE
+from reactor.cli.changed_offline import CHANGED_OFFLINE
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.bundle_store import BundleStore
-from reactor.deploy.deployer import Deployer
-from reactor.deploy.watcher import Watcher
 from reactor.errors import BundleBroken, DefinitionError, ReactorError, SchemaViolation
 from reactor.files.bucket import BucketSettings
 from reactor.issuers.reach import Reach
@@ -35,6 +32,9 @@ from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import run_server
 from reactor.server.listening import Address
 from reactor.storage.admin_key import FILE_NAME as ADMIN_KEY
+
+if TYPE_CHECKING:
+    from codegen import Outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,9 @@ class Host:
 
     async def _develop(self) -> bool:
         """Serve and push every save, to the end; False when it has to be begun again."""
+        from reactor.deploy.deployer import Deployer
+        from reactor.deploy.watcher import Watcher
+
         options = self._options
         generated = options.outputs.sources if options.outputs is not None else frozenset[Path]()
         async with contextlib.aclosing(Watcher(options.root, generated=generated).changes()) as changes:

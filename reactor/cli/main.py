@@ -15,6 +15,7 @@ import typer
 
 from reactor.cli.command_table import MARKUP, Entry, table_of
 from reactor.errors import ReactorError
+from reactor.version import VERSION
 
 HELP = """A reactive backend you write in Python; works with Convex clients.
 
@@ -80,7 +81,5 @@ def _options(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
 ) -> None:
     if show_version:
-        from importlib.metadata import version  # reads packages' papers with `email` and `zipfile`
-
-        print(f"reactor {version('reactor-backend')}")
+        print(f"reactor {VERSION}")
         raise typer.Exit

@@ -87,14 +87,14 @@ else:
         "WebhookError": "reactor.errors",
     }
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> object:
         home = _HOMES.get(name)
         if home is None:
             raise AttributeError(f"module 'reactor' has no attribute {name!r}")
         found = globals()[name] = getattr(_import_module(home), name)
         return found
 
-    def __dir__():
+    def __dir__() -> list[str]:
         return __all__
 
 

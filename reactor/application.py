@@ -30,6 +30,7 @@ from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
+from reactor.execution.newborn import Newborn
 from reactor.execution.nursery import Nursery
 from reactor.execution.pool import RunnerPool
 from reactor.execution.system_names import UPDATE_VARIABLES
@@ -93,14 +94,16 @@ class Application:
         origins: Origins = DEFAULT_ORIGINS,
         bundles: BundleStore | None = None,
         bucket: BucketSettings | None = None,
+        newborn: Newborn | None = None,
     ) -> None:
-        """With `bundles`, where they are kept, code may be pushed to it over the network."""
+        """With `bundles`, where they are kept, code may be pushed to it over the network. `newborn`: see RunnerPool."""
         self.root = root
         self.data = data
         self.limits = limits
         self.redact = redact
         self._clock = clock or SystemClock()
         self._start_method = start_method
+        self._newborn = newborn  # until the first start
         self._built_in = {"CONVEX_CLOUD_URL": origins.cloud, "CONVEX_SITE_URL": origins.site}
         self._calls = CallLog(limits, self._clock)
         # Named, so that no two servers' request ids are alike
@@ -157,7 +160,9 @@ class Application:
                 built_in=self._built_in,
                 files=FilePlace(files.root.absolute(), key),
                 cursor_key=cursor_key_at(self.data),
+                newborn=self._newborn,
             )
+            self._newborn = None
             self._engine.attach(pool)
             nursery = await pool.load(self.root)
             hello = await pool.open(nursery)

@@ -14,7 +14,7 @@ from typing import Any
 from typer.main import get_command
 
 from reactor.cli.command_table import LaterCommand
-from reactor.cli.main import app
+from reactor.cli.commands import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 BEGIN = "<!-- written by scripts/cli_reference.py -->\n"

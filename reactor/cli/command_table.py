@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 from typing_extensions import override
 
-MARKUP = "markdown"
+MARKUP: Final = "markdown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class LaterCommand(TyperCommand):
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=MARKUP)
             alone.command(entry.name, epilog=getattr(module, entry.epilog))(found)
             found = alone
+        gc.enable()  # main() has it off
         command: Any = get_command(found)
         command.name = entry.name
         return command

@@ -26,6 +26,7 @@ from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.bundle_store import BundleStore
 from reactor.errors import BundleBroken, DefinitionError, ReactorError, SchemaViolation
+from reactor.execution.newborn import Newborn
 from reactor.files.bucket import BucketSettings
 from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
@@ -53,6 +54,7 @@ class HostOptions:
     files: BucketSettings | None = None  # where files are kept; None: in the data folder
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
     bundles: BundleStore | None = None  # where pushed code is kept; without it none is taken
+    newborn: Newborn | None = None  # forked while there was little to fork; see RunnerPool
 
 
 # Objects made before the collector looks at the young ones, and young looks before it looks at older ones. Sessions and
@@ -85,6 +87,7 @@ class Host:
             bucket=options.files,
             reach=Reach(private=options.dev, hosts=options.private_hosts),
             bundles=options.bundles,
+            newborn=options.newborn,
         )
         if options.dev:
             self._application.on_progress = terminal.progress
@@ -275,7 +278,10 @@ def _origins(options: HostOptions) -> Origins:
 
 
 def _leave_garbage_longer() -> None:
-    """For a program that is a server only: what exists now is never looked through again, what comes is later."""
-    gc.collect()
+    """For a program that is a server only: what exists now is never looked through again, what comes is later.
+
+    Nor is it looked through now, which would take as long as an import: what little of it is garbage stays.
+    """
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*_COLLECT)

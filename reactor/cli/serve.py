@@ -53,6 +53,7 @@ HostName = Annotated[str, typer.Option("--host", envvar="REACTOR_HOST", help="Th
 
 
 def dev(
+    context: typer.Context,
     port: Port = 3210,
     site_port: SitePort = None,
     host: HostName = "127.0.0.1",
@@ -76,6 +77,7 @@ def dev(
         site_port is not None,
         settings.limits,
         dev=True,
+        newborn=context.obj,
         outputs=settings.outputs(root) if types else None,
         files=settings.files_at(files),
     )
@@ -89,6 +91,7 @@ def dev(
 
 
 def serve(
+    context: typer.Context,
     port: Port = 3210,
     site_port: SitePort = None,
     host: HostName = "127.0.0.1",
@@ -115,6 +118,7 @@ def serve(
         site_port is not None,
         settings.limits,
         dev=False,
+        newborn=context.obj,
         files=settings.files_at(files),
         private_hosts=settings.private_hosts,
         bundles=store,

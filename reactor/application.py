@@ -16,7 +16,7 @@ from reactor.auth.guesses import Guesses
 from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
 from reactor.clock import Clock, SystemClock
-from reactor.database.environment import VariableChange
+from reactor.database.variable import VariableChange
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.bundle_store import BundleStore
 from reactor.deploy.deployment import Deployment
@@ -30,8 +30,9 @@ from reactor.engine.function_log import FunctionLog
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
+from reactor.execution.newborn import Newborn
 from reactor.execution.pool import RunnerPool
-from reactor.execution.system_functions import UPDATE_VARIABLES
+from reactor.execution.system_names import UPDATE_VARIABLES
 from reactor.files.bucket import Bucket, BucketSettings
 from reactor.files.folder import FOLDER, BlobFolder
 from reactor.files.place import FilePlace
@@ -92,13 +93,15 @@ class Application:
         origins: Origins = DEFAULT_ORIGINS,
         bundles: BundleStore | None = None,
         bucket: BucketSettings | None = None,
+        newborn: Newborn | None = None,
     ) -> None:
-        """With `bundles`, where they are kept, code may be pushed to it over the network."""
+        """With `bundles`, where they are kept, code may be pushed to it over the network. `newborn`: see RunnerPool."""
         self.data = data
         self.limits = limits
         self.redact = redact
         self._clock = clock or SystemClock()
         self._start_method = start_method
+        self._newborn = newborn  # until the first start
         self._built_in = {"CONVEX_CLOUD_URL": origins.cloud, "CONVEX_SITE_URL": origins.site}
         self._calls = CallLog(limits, self._clock)
         # Named, so that no two servers' request ids are alike
@@ -148,7 +151,9 @@ class Application:
                 built_in=self._built_in,
                 files=FilePlace(files.root.absolute(), key),
                 cursor_key=cursor_key_at(self.data),
+                newborn=self._newborn,
             )
+            self._newborn = None
             self._engine.attach(pool)
             await self._deployment.start()
             self._transfers = Transfers(self._engine, pool, self._keeper.hold, self._clock, self._surroundings())

@@ -13,7 +13,8 @@ from typing import Any
 
 from typer.main import get_command
 
-from reactor.cli.main import app
+from reactor.cli.command_table import LaterCommand
+from reactor.cli.commands import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 BEGIN = "<!-- written by scripts/cli_reference.py -->\n"
@@ -33,7 +34,8 @@ def main() -> None:
 
 
 def _commands(group: Any, name: str) -> Iterator[str]:
-    for command in group.commands.values():
+    for listed in group.commands.values():
+        command = listed.load() if isinstance(listed, LaterCommand) else listed
         if hasattr(command, "commands"):
             yield from _commands(command, f"{name} {command.name}")
         else:

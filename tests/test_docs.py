@@ -16,7 +16,7 @@ from typer.main import get_command
 import codegen
 from codegen import typescript
 from reactor.auth.identity import Identity
-from reactor.cli.main import app
+from reactor.cli.commands import app
 from reactor.cli.settings import ProjectSettings
 from reactor.execution.loader import load_bundle
 from reactor.limits import DEFAULT_LIMITS

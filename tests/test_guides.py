@@ -18,7 +18,7 @@ from typer.main import get_command
 from websockets.sync.client import connect
 
 from codegen import typescript
-from reactor.cli.main import app
+from reactor.cli.commands import app
 from reactor.testing import TestBackend
 from tests.codegen.compiler import Compiler
 from tests.test_docs import ROOT, assert_type_checks, snippets, write_out

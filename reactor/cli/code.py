@@ -26,7 +26,7 @@ def code_to_serve(data: Path, code: Code) -> tuple[BundleStore | None, Path]:
     if code is Code.HERE:  # a push would be gone with the next start
         return None, project_root()
     store = BundleStore(data, check=ProjectSettings.read)
-    deployed = store.in_force(code_of(data / DATABASE))
+    deployed = store.in_force(code_of(data / DATABASE)) if store.was_pushed_to() else None
     if deployed is not None:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(deployed.at))
         hint = "" if code is Code.DEPLOYED else " (`--code here` serves this folder's instead)"

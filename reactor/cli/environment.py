@@ -16,16 +16,16 @@ import typer
 
 from reactor.application import DATABASE
 from reactor.cli import dotenv
+from reactor.cli.changed_offline import CHANGED_OFFLINE
 from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
 from reactor.cli.settings import ProjectSettings
 from reactor.cli.target import Key, Target, Url
 from reactor.clock import SystemClock
 from reactor.database.database import Database
-from reactor.database.environment import BUILT_IN, VariableChange, stored_variables, update_variables
+from reactor.database.environment import stored_variables, update_variables
+from reactor.database.variable import BUILT_IN, VariableChange
 from reactor.limits import Limits
 from reactor.storage.lock import FileLock, make_folder
-
-CHANGED_OFFLINE = "environment_changed"  # touched in the data folder: `reactor dev` may be waiting for a variable
 
 EXAMPLES = """
 **Examples**

@@ -24,7 +24,8 @@ from reactor.files.folder import FOLDER
 from reactor.storage.database_copy import copy_database
 from reactor.storage.lock import FileLock
 from reactor.transfer.blobs import Blobs
-from reactor.transfer.export import Export, ExportOptions
+from reactor.transfer.export import Export
+from reactor.transfer.options import ExportOptions
 
 EXAMPLES = """
 **Examples**

@@ -17,25 +17,26 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codegen import Outputs
 from reactor.application import Application, Origins
 from reactor.cli.address_file import AddressFile
-from reactor.cli.environment import CHANGED_OFFLINE
+from reactor.cli.changed_offline import CHANGED_OFFLINE
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.bundle_store import BundleStore
-from reactor.deploy.deployer import Deployer
-from reactor.deploy.watcher import Watcher
 from reactor.deploy.writer_calls import StepFailed
 from reactor.errors import BundleBroken, DefinitionError, NotPrepared, ReactorError, SchemaViolation
+from reactor.execution.newborn import Newborn
 from reactor.files.bucket import BucketSettings
 from reactor.issuers.reach import Reach
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.app import run_server
 from reactor.server.listening import Address
 from reactor.storage.admin_key import FILE_NAME as ADMIN_KEY
+
+if TYPE_CHECKING:
+    from codegen import Outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class HostOptions:
     files: BucketSettings | None = None  # where files are kept; None: in the data folder
     private_hosts: tuple[str, ...] = ()  # that may be fetched from when not in development
     bundles: BundleStore | None = None  # where pushed code is kept; without it none is taken
+    newborn: Newborn | None = None  # forked while there was little to fork; see RunnerPool
 
 
 # Objects made before the collector looks at the young ones, and young looks before it looks at older ones. Sessions and
@@ -86,6 +88,7 @@ class Host:
             bucket=options.files,
             reach=Reach(private=options.dev, hosts=options.private_hosts),
             bundles=options.bundles,
+            newborn=options.newborn,
         )
         if options.dev:
             self._application.on_progress = terminal.progress
@@ -104,6 +107,9 @@ class Host:
 
     async def _develop(self) -> bool:
         """Serve and push every save, to the end; False when it has to be begun again."""
+        from reactor.deploy.deployer import Deployer
+        from reactor.deploy.watcher import Watcher
+
         options = self._options
         generated = options.outputs.sources if options.outputs is not None else frozenset[Path]()
         async with contextlib.aclosing(Watcher(options.root, generated=generated).changes()) as changes:
@@ -273,7 +279,10 @@ def _origins(options: HostOptions) -> Origins:
 
 
 def _leave_garbage_longer() -> None:
-    """For a program that is a server only: what exists now is never looked through again, what comes is later."""
-    gc.collect()
+    """For a program that is a server only: what exists now is never looked through again, what comes is later.
+
+    Nor is it looked through now, which would take as long as an import: what little of it is garbage stays.
+    """
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*_COLLECT)

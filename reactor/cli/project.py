@@ -7,15 +7,16 @@ import contextlib
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 import uvloop
 
 from reactor.errors import DefinitionError
-from reactor.execution.bundle import Bundle
-from reactor.execution.environment import Noted
-from reactor.execution.loader import load_bundle
+
+if TYPE_CHECKING:
+    from reactor.execution.bundle import Bundle
+    from reactor.execution.environment import Noted
 
 T = TypeVar("T")
 Data = Annotated[Path, typer.Option("--data", help="The folder that keeps the data.", file_okay=False)]
@@ -35,6 +36,8 @@ def project_root() -> Path:
 
 def load_here(root: Path, environment: Noted | None = None) -> Bundle:
     """Import the project in this process; what it prints meanwhile is not the command's result. Raises BundleBroken."""
+    from reactor.execution.loader import load_bundle  # what runs user code: most commands leave that to a server
+
     with contextlib.redirect_stdout(sys.stderr):
         return load_bundle(root, environment)
 

@@ -15,7 +15,7 @@ import orjson
 from reactor.application import Application
 from reactor.auth.identity import ANY_ISSUER
 from reactor.cli.address_file import AddressFile
-from reactor.database.environment import VariableChange
+from reactor.database.variable import VariableChange
 from reactor.deploy.migrator import MigrationStatus
 from reactor.errors import BadRequest, Forbidden, NotFound, ReactorError
 from reactor.files.bucket import BucketSettings

@@ -9,12 +9,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codegen import Outputs
 from reactor.errors import DefinitionError
 from reactor.files.bucket import BucketSettings
 from reactor.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from codegen import Outputs
 
 FILE_NAME = "pyproject.toml"
 _OF_THE_PROJECT = ("title", "version")  # said in [project]
@@ -87,6 +89,8 @@ class ProjectSettings:
 
     def outputs(self, root: Path) -> Outputs:
         """What is generated for the project in `root`."""
+        from codegen import Outputs  # where nothing is generated, it is not needed
+
         return Outputs(root, self.generated, self.python_client, self.openapi, self.title, self.version)
 
     def files_at(self, url: str | None) -> BucketSettings | None:

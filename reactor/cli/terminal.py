@@ -7,18 +7,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-from rich.status import Status
-from rich.text import Text
 from typing_extensions import override
 
-from reactor.definitions.manifest import Manifest
-from reactor.deploy.deployer import DeployReport, Pushed
-from reactor.deploy.plan import DeployPlan
-from reactor.deploy.progress import Work
+from reactor.cli.ink import Ink
 from reactor.errors import BundleBroken, ReactorError
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from reactor.definitions.manifest import Manifest
+    from reactor.deploy.deployer import DeployReport
+    from reactor.deploy.plan import DeployPlan
+    from reactor.deploy.progress import Work
 
 _SAID_EVERY = 1.0  # seconds
 
@@ -26,17 +28,17 @@ _SAID_EVERY = 1.0  # seconds
 class Terminal:
     """Where a person reads along."""
 
-    def __init__(self, root: Path, console: Console | None = None, types: str = "functions/_generated") -> None:
+    def __init__(self, root: Path, ink: Ink | None = None, types: str = "functions/_generated") -> None:
         """`types` is where the front end's types are, below the root."""
         self._root = root
         self._types = types
-        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._ink = ink or Ink()
         self._status: Status | None = None  # the moving line, while something is under way; see progress()
         self._shown = ("", 0.0)  # what was said last of it where nothing moves, and when
 
     def log_from(self, name: str, level: int) -> None:
         """Show the records of a logger from now on."""
-        handler = _EventHandler(self._console)
+        handler = _EventHandler(self._ink)
         handler.setFormatter(_EventFormatter())
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -45,7 +47,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """A line of no great weight."""
-        self._console.print(f"[dim]  {escape(text)}[/dim]")
+        self._ink.line((f"  {text}", "dim"))
 
     def loaded(self, manifest: Manifest, seconds: float) -> None:
         """The project runs for the first time."""
@@ -63,10 +65,12 @@ class Terminal:
 
     def report(self, report: DeployReport) -> None:
         """What came of a push."""
+        from reactor.deploy.deployer import Pushed  # whoever has a report has imported it
+
         files = ", ".join(sorted(self._relative(path) for path in report.changed)) or "push"
         if not isinstance(report, Pushed):
             self.failed(report.error)
-            self._console.print(f"[red]✗[/red] {escape(files)}: not live. What ran before runs on.")
+            self._ink.line(("✗", "red"), f" {files}: not live. What ran before runs on.")
             return
         self._done(files, report.seconds)
         for line in report.plan.lines():
@@ -76,15 +80,15 @@ class Terminal:
     def failed(self, error: ReactorError) -> None:
         """Something could not be done; broken user code shows its traceback."""
         if isinstance(error, BundleBroken):
-            self._console.print(error.traceback.rstrip(), markup=False, style="red")
+            self._ink.line((error.traceback.rstrip(), "red"))
         else:
-            self._console.print(f"[red]error:[/red] {escape(str(error))}")
+            self._ink.line(("error:", "red"), f" {error}")
 
     def plan(self, plan: DeployPlan) -> None:
         """What a push changes."""
         for change in plan.changes:
             colour = {"+": "green", "-": "red"}.get(change.sign, "yellow")
-            self._console.print(f"  [{colour}]{change.sign}[/{colour}]{escape(str(change)[1:])}")
+            self._ink.line("  ", (change.sign, colour), str(change)[1:])
         if plan.modules:
             what = "what functions do" if plan else "only what functions do"
             count = f"{len(plan.modules)} module{'s' if len(plan.modules) > 1 else ''}"
@@ -94,11 +98,11 @@ class Terminal:
 
     def done(self, text: str) -> None:
         """It went well."""
-        self._console.print(f"[green]✓[/green] {escape(text)}")
+        self._ink.line(("✓", "green"), f" {text}")
 
     def refused(self, text: str) -> None:
         """It was looked at, and cannot be."""
-        self._console.print(f"[red]✗[/red] {escape(text)}")
+        self._ink.line(("✗", "red"), f" {text}")
 
     def progress(self, work: Work | None) -> None:
         """What is being done to documents and indexes: a line that moves, or now and then a line where nothing can."""
@@ -109,11 +113,13 @@ class Terminal:
             self._shown = ("", 0.0)
             return
         text = str(work)
-        if self._console.is_terminal:
+        if self._ink.moves:
             if self._status is None:
-                self._status = self._console.status("")
+                from rich.console import Console  # where something moves
+
+                self._status = Console(file=self._ink.file).status("")
                 self._status.start()
-            self._status.update(escape(text))
+            self._status.update(text.replace("[", "\\["))
             return
         what, now = text.partition(":")[0], time.monotonic()
         if what != self._shown[0] or now - self._shown[1] >= _SAID_EVERY:
@@ -122,32 +128,30 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """Something a person should know."""
-        self._console.print(f"[yellow]{escape(text)}[/yellow]")
+        self._ink.line((text, "yellow"))
 
     def _done(self, what: str, seconds: float) -> None:
-        self._console.print(f"[green]✓[/green] {escape(what)} [dim]({seconds * 1000:.0f} ms)[/dim]")
+        self._ink.line(("✓", "green"), f" {what} ", (f"({seconds * 1000:.0f} ms)", "dim"))
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._root)) if path.is_relative_to(self._root) else str(path)
 
 
 class _EventHandler(logging.Handler):
-    """One line a record: never wrapped, because looking for places to break a long word takes seconds, and these are
-    the event loop's."""
+    """One line a record, however long."""
 
     _styles = MappingProxyType({"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"})
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, ink: Ink) -> None:
         super().__init__()
-        self._console = console
+        self._ink = ink
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         try:
             moment = time.strftime("%H:%M:%S", time.localtime(record.created))
             level = (f"{record.levelname:<8}", self._styles.get(record.levelname, ""))
-            text = Text.assemble((moment, "dim"), " ", level, " ", self.format(record))
-            self._console.print(text, soft_wrap=True)
+            self._ink.line((moment, "dim"), " ", level, " ", self.format(record))
         except Exception:  # noqa: BLE001  # as logging does: a record that cannot be shown ends nothing
             self.handleError(record)
 

@@ -5,35 +5,15 @@ Values may be secrets: no text of an error here, or anywhere, holds one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from reactor.database.database import Database
 from reactor.database.transaction import Transaction
+from reactor.database.variable import BUILT_IN, VariableChange, is_variable_name
 from reactor.errors import EnvironmentRefused, StorageError
 from reactor.limits import Limits, setting
 from reactor.storage.storage import VariableRow
-
-BUILT_IN = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class VariableChange(NamedTuple):
-    """A variable and its new value; None takes it away."""
-
-    name: str
-    value: str | None
-
-    def __repr__(self) -> str:
-        """Without the value: it may be a secret."""
-        return f"VariableChange({self.name!r})"
-
-
-def is_variable_name(name: str) -> bool:
-    """Whether a variable could have that name, lengths aside."""
-    return _NAME.fullmatch(name) is not None
 
 
 def update_variables(transaction: Transaction, changes: Iterable[VariableChange], limits: Limits) -> list[str]:

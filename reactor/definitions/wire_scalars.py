@@ -24,7 +24,7 @@ def _int64_schema(cls: type[Int64], _source: Any, _handler: GetCoreSchemaHandler
 
 
 # Values know nothing of pydantic, so the hook by which pydantic asks a class for its schema is added here, where
-# pydantic begins: `import reactor` comes through this module before any user's model can mention Int64.
+# pydantic begins: `reactor.Int64` comes from this module, so no user's model can mention it before.
 setattr(Int64, "__get_pydantic_core_schema__", classmethod(_int64_schema))  # noqa: B010
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import orjson
 
-from reactor.database.database import Database
 from reactor.deploy.source_archive import SourceArchive
 from reactor.errors import StorageError
 from reactor.files.folder import sync_folder
@@ -44,6 +43,10 @@ class BundleStore:
         """`check` looks at a version's folder before it is kept, and raises for one no server could start with."""
         self._folder = data / FOLDER
         self._check = check
+
+    def was_pushed_to(self) -> bool:
+        """Whether there may be a version that serves."""
+        return (self._folder / _COMING).exists() or (self._folder / _IN_FORCE).exists()
 
     def in_force(self, code: str | None) -> StoredBundle | None:
         """The version that serves; `code` is what the database belongs to. None when there was no push."""
@@ -120,6 +123,8 @@ class BundleStore:
 
 def code_of(database: Path) -> str | None:
     """What code a database that this process does not have open belongs to."""
+    from reactor.database.database import Database  # only where code was pushed does it matter
+
     if not database.exists():
         return None
     try:

@@ -15,11 +15,10 @@ from reactor.deploy.progress import Progress, Tell, Work
 from reactor.deploy.writer_calls import StepFailed, WriterCalls
 from reactor.engine.engine import Engine
 from reactor.errors import BadRequest, BundleBroken
-from reactor.execution.examination import shortened
 from reactor.execution.frames import Examine
-from reactor.execution.migration_rows import LIST
-from reactor.execution.migration_step import STEP
+from reactor.execution.migration_rows import LIST, STEP
 from reactor.execution.nursery import Nursery
+from reactor.execution.refusal import shortened
 from reactor.values.value import Value, decode
 
 _DRY = 1000  # documents a question of a dry run is about

@@ -17,20 +17,19 @@ from reactor.deploy.schema_work import SchemaWork, TableWork
 from reactor.deploy.writer_calls import WriterCalls
 from reactor.engine.engine import Engine
 from reactor.errors import NotPrepared, SchemaViolation
-from reactor.execution.examination import refusal
 from reactor.execution.examiner_lane import ExaminerLane
 from reactor.execution.frames import Examine, Examined, Offence, Prepared
 from reactor.execution.nursery import Nursery
-from reactor.execution.push import NAMED
-from reactor.execution.structure_functions import (
+from reactor.execution.refusal import NAMED, refusal
+from reactor.execution.system_names import (
     DISCARD,
     FILL_DOCUMENTS,
     FILL_INDEX,
     PREPARE,
     STATE,
     WRITE_DRAFT,
-    told_shape,
 )
+from reactor.execution.told_shape import told_shape
 from reactor.values.value import Value
 
 _CHECKED = 1000  # documents a question to the examiner is about

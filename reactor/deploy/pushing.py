@@ -16,7 +16,7 @@ from reactor.engine.engine import Engine
 from reactor.errors import NotPrepared, StorageError, WriterDied
 from reactor.execution.frames import Prepared
 from reactor.execution.nursery import Nursery
-from reactor.execution.structure_functions import DISCARD
+from reactor.execution.system_names import DISCARD
 
 Push: TypeAlias = Callable[[Nursery, Prepared], Awaitable[None]]
 

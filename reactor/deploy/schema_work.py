@@ -12,7 +12,7 @@ from typing import Any
 from reactor.database.known_shape import KnownShape
 from reactor.database.structure import IndexShape, filled_shape
 from reactor.definitions.manifest import Manifest, TableManifest
-from reactor.execution.structure_functions import shape_told
+from reactor.execution.told_shape import shape_told
 from reactor.values.narrowing import Narrowing
 from reactor.values.value import Value, render
 

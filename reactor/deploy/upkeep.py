@@ -16,7 +16,7 @@ from reactor.engine.engine import Engine
 from reactor.errors import ReactorError
 from reactor.execution import progress_rows
 from reactor.execution.nursery import Nursery
-from reactor.execution.structure_functions import STATE, SWEEP
+from reactor.execution.system_names import STATE, SWEEP
 
 _log = logging.getLogger("reactor.deploy")
 

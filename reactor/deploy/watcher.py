@@ -13,8 +13,6 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import watchfiles
-
 from reactor.execution.project import Project
 
 # From a save to its event these cost 2–15 ms; the defaults (50 and 1600) cost 75. An editor's rename-over is one change.
@@ -66,6 +64,8 @@ class Watcher:
 
     async def changes(self) -> AsyncGenerator[frozenset[Path], None]:
         """Yield the paths that changed, for ever. What changes while the caller is busy comes as one set."""
+        import watchfiles  # with `multiprocessing`: a server that is not developed on does without
+
         while True:
             watched = self._seen.directories
             events = watchfiles.awatch(*watched, watch_filter=None, recursive=False, step=STEP, debounce=DEBOUNCE)

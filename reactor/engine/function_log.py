@@ -14,7 +14,7 @@ from typing import Literal
 from reactor.clock import Clock
 from reactor.engine.call_log import CallLog
 from reactor.execution.frames import Kind, Outcome
-from reactor.execution.system_functions import PREFIX
+from reactor.execution.system_names import PREFIX
 from reactor.storage.call_log import ERROR_LENGTH, CallRecord
 
 _log = logging.getLogger("reactor.functions")

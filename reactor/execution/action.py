@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from reactor.clock import SystemClock
 from reactor.execution import frames
 from reactor.execution.caller import FunctionCaller
+from reactor.execution.ended_for_time import ended_for_time
 from reactor.execution.frames import AnyFrame, Call, Failure, HttpRequest, Outcome, pack
-from reactor.execution.outcome import ended_for_time
 from reactor.execution.pipe import Pipe
 from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY
 from reactor.execution.slot import Slot

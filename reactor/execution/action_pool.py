@@ -22,8 +22,8 @@ from reactor.execution.blame import blame, crashed, stalled
 from reactor.execution.frames import AnyFrame, Call, Failure, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.nursery import Nursery
-from reactor.execution.registry import spellings
 from reactor.execution.runner import Runner
+from reactor.execution.spellings import spellings
 from reactor.limits import Limits
 
 _log = logging.getLogger("reactor.execution")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 
 from reactor.errors import FunctionCrashed, FunctionTimeout
+from reactor.execution.ended_for_time import ended_for_time
 from reactor.execution.frames import Failure, Role
-from reactor.execution.outcome import ended_for_time
 from reactor.execution.process import describe_status
 from reactor.execution.runner import Runner
 from reactor.limits import Limits

@@ -23,7 +23,8 @@ from reactor.execution.code_parts import Sources
 from reactor.execution.cron_rows import crons_of
 from reactor.execution.environment import Noted
 from reactor.execution.importer import ProjectImporter
-from reactor.execution.libraries import installed_packages, libraries_of
+from reactor.execution.installed import installed_packages
+from reactor.execution.libraries import libraries_of
 from reactor.execution.project import Project
 from reactor.execution.registry import FunctionRegistry
 from reactor.execution.seal import Seal

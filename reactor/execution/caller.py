@@ -25,7 +25,8 @@ from reactor.execution.guard import Guard
 from reactor.execution.http_action import Client, answer
 from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
-from reactor.execution.migration_step import STEP, MigrationStep
+from reactor.execution.migration_rows import STEP
+from reactor.execution.migration_step import MigrationStep
 from reactor.execution.near_limits import warn_of_limits
 from reactor.execution.outcome import digest_of, error_of, failure_of, is_interruption
 from reactor.execution.pagination import Pages
@@ -33,7 +34,8 @@ from reactor.execution.repetition import binding_of, repeated, request_of
 from reactor.execution.run import Run
 from reactor.execution.scope import Scope
 from reactor.execution.stored_files import discard_blobs
-from reactor.execution.system_functions import PREFIX, VARIABLES, SystemCaller
+from reactor.execution.system_functions import SystemCaller
+from reactor.execution.system_names import PREFIX, VARIABLES
 from reactor.limits import Limits, setting
 from reactor.values.value import Value, check_value, decode, encode
 

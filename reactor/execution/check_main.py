@@ -18,12 +18,12 @@ from reactor.database.catalog import BY_ID
 from reactor.database.database import Database
 from reactor.execution.caller import FunctionCaller
 from reactor.execution.environment import Noted
-from reactor.execution.examination import Examination, refusal
+from reactor.execution.examination import Examination
 from reactor.execution.frames import Offence
 from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
 from reactor.execution.migration_rows import MIGRATIONS
-from reactor.execution.push import NAMED
+from reactor.execution.refusal import NAMED, refusal
 from reactor.limits import DEFAULT_LIMITS
 
 _ALL = 1 << 62

@@ -17,13 +17,12 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from reactor.database.environment import is_variable_name
 from reactor.database.reading import Reading
+from reactor.database.variable import ALL_NAMES, is_variable_name
 from reactor.errors import ForbiddenHere
 from reactor.execution.run import Run, current_run
 from reactor.storage.storage import VariableRow
 
-ALL_NAMES = "*"  # among the names an import asked for: it asked which there are
 _OURS = frozenset(
     ("REACTOR_ADMIN_KEY", "REACTOR_FILES", "REACTOR_HOST", "REACTOR_PORT", "REACTOR_URL")
 )  # options of the command

@@ -12,13 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reactor.database.reading import Reading
-from reactor.database.transaction import Transaction
 from reactor.errors import DocumentNotFound, InvalidId
-from reactor.values.value import Value
 
+if TYPE_CHECKING:
+    from reactor.database.reading import Reading
+    from reactor.database.transaction import Transaction
+    from reactor.values.value import Value
+
+FETCH = "_server/files:fetch"  # what the server itself does for an action
+RECORD = "_system/storage:record"
+DELETE = "_system/storage:delete"
+LOCATE = "_system/storage:locate"
 FILES = "_storage"
 BLOBS = "_blobs"
 _AT_ONCE = 64  # blobs told of at once

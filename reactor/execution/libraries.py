@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from reactor.execution import capture, determinism
@@ -49,18 +49,6 @@ def forget_shadowed(names: Iterable[str], root: Path) -> None:
         if (root / top).exists() or (root / f"{top}.py").exists():
             for loaded in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
                 del sys.modules[loaded]
-
-
-def installed_packages() -> str:
-    """Changes when a package is installed or removed: the folders they are installed in do."""
-    return ",".join(f"{folder}={moment}" for folder, moment in _folders())
-
-
-def _folders() -> Iterator[tuple[str, int]]:
-    for folder in dict.fromkeys(sys.path):
-        if folder.endswith(("site-packages", "dist-packages")):
-            with contextlib.suppress(OSError):
-                yield folder, Path(folder).stat().st_mtime_ns
 
 
 _PYTHON = f"{Path(os.__file__).parent}{os.sep}"

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from reactor.database.reading import Reading
-from reactor.database.stored import Stored
-from reactor.database.transaction import Transaction
-from reactor.values.value import Value
-
 if TYPE_CHECKING:
+    from reactor.database.reading import Reading
+    from reactor.database.stored import Stored
+    from reactor.database.transaction import Transaction
     from reactor.definitions.migration import Migration
+    from reactor.values.value import Value
 
 MIGRATIONS = "_migrations"
 LIST = "_system/migrations:list"
+STEP = "_system/migrations:step"
 
 
 def find(reading: Reading, name: str) -> Stored | None:

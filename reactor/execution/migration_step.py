@@ -9,8 +9,9 @@ from reactor.database.stored import Stored
 from reactor.database.structure import documents_after, first_of
 from reactor.errors import LimitExceeded
 from reactor.execution import migration_rows
-from reactor.execution.examination import Examination, shortened
+from reactor.execution.examination import Examination
 from reactor.execution.frames import Offence
+from reactor.execution.refusal import shortened
 from reactor.values.value import Value
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
     from reactor.execution.caller import FunctionCaller
 
-STEP = "_system/migrations:step"
 _TIME = 0.01  # seconds after which a step takes no further document: mutations wait meanwhile
 
 

@@ -16,10 +16,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from reactor.errors import BundleBroken
 from reactor.execution.frames import (
@@ -36,8 +36,9 @@ from reactor.execution.frames import (
     Unpacker,
     pack,
 )
-from reactor.execution.libraries import installed_packages
+from reactor.execution.installed import installed_packages
 from reactor.execution.mirror import make_mirror, put_back, remove_mirror
+from reactor.execution.newborn import Newborn
 from reactor.execution.runner import Runner, RunnerOwner
 from reactor.execution.seal import KEY_SIZE
 from reactor.execution.slot import Slot
@@ -48,9 +49,21 @@ from reactor.limits import Limits
 _log = logging.getLogger("reactor.execution")
 _numbers = itertools.count(1)  # runners of all nurseries: names of slots must not meet
 
-_HASH_SEED = "0"  # one for all runners of a deployment: the order of a set must not differ between them (engine B3)
+_HASH_SEED = "0"  # unless this process has one: all runners of a deployment have the same, because the order of a set
+# must not differ between them (engine B3)
 _UNKNOWN_STATUS = -9  # of runners whose nursery died: the kernel killed them with it
 _LOST_POLL = 0.01  # seconds between looks at runners that nobody can reap for us
+
+
+class Process(Protocol):
+    """A child of ours, executed or forked."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +96,11 @@ class Nursery:
         surroundings: Surroundings = Surroundings(),  # it is frozen
         libraries: Sequence[str] = (),
         sources: Mapping[str, bytes] | None = None,
+        newborn: Newborn | None = None,
     ) -> None:
-        """Start the process. It imports reactor at once and `libraries`, and the user's code when `load` says so.
+        """Start the process, or take over one that was forked ahead.
+
+        It imports reactor at once and `libraries`, and the user's code when `load` says so.
 
         With `sources` of an earlier one that is the code it had, whatever is in `root` by now.
         """
@@ -111,10 +127,14 @@ class Nursery:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._unpacker = Unpacker()
         self._unsent: deque[tuple[bytes, int | None]] = deque()  # bytes and the descriptor that goes with them
-        self._socket, child = socket.socketpair()
+        self._process: Process
+        if newborn is None:
+            self._socket, child = socket.socketpair()
+            with child:
+                self._process = _exec("reactor.execution.nursery_main", child, [], root)
+        else:
+            self._socket, self._process = newborn.connected, newborn
         self._socket.setblocking(False)
-        with child:
-            self._process = _exec("reactor.execution.nursery_main", child, [], root)
         _watch(self._process, self._loop, self._process_ended)
         self._loop.add_reader(self._socket, self._read)
         if libraries and not spawn:
@@ -329,9 +349,9 @@ class Nursery:
 def _exec(module: str, child: socket.socket, arguments: list[str], root: Path) -> subprocess.Popen[bytes]:
     """Start a Python process that serves on `child`. Never forks this process's threads: Popen execs at once."""
     command = [sys.executable, "-m", module, "--fd", str(child.fileno()), "--parent", str(os.getpid()), *arguments]
-    environment = {**os.environ, "PYTHONHASHSEED": _HASH_SEED}
-    for name in ("REACTOR_ADMIN_KEY", *SECRETS):  # of the command line, and of the server: no function needs them
-        environment.pop(name, None)
+    seed = os.environ.get("PYTHONHASHSEED", "")
+    environment = {**os.environ, "PYTHONHASHSEED": seed if seed.isdecimal() else _HASH_SEED}
+    hide_secrets(environment)
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
         command,
         pass_fds=[child.fileno()],
@@ -342,7 +362,13 @@ def _exec(module: str, child: socket.socket, arguments: list[str], root: Path) -
     )
 
 
-def _watch(process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, ended: Callable[[int], None]) -> None:
+def hide_secrets(environment: MutableMapping[str, str]) -> None:
+    """Take out what is for the command line, and for the server: no function needs it."""
+    for name in ("REACTOR_ADMIN_KEY", *SECRETS):
+        environment.pop(name, None)
+
+
+def _watch(process: Process, loop: asyncio.AbstractEventLoop, ended: Callable[[int], None]) -> None:
     """Call `ended` on the loop once the child is reaped. A thread each: works on every system, and they are few."""
 
     def wait() -> None:

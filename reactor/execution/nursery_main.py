@@ -20,7 +20,7 @@ import traceback
 from collections import deque
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from reactor.database.environment import stored_variables
 from reactor.errors import BundleBroken
@@ -205,7 +205,7 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _leave(status: int) -> None:
+def _leave(status: int) -> NoReturn:
     """End a runner without the exit handlers user code registered in the nursery: they are not its own."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
@@ -219,12 +219,17 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     arguments = parser.parse_args()
-    die_with_parent(arguments.parent)
-    os.set_inheritable(arguments.fd, False)
-    close_descriptors_except({arguments.fd})
+    live(socket.socket(fileno=arguments.fd), arguments.parent)
+
+
+def live(server: socket.socket, parent: int) -> NoReturn:
+    """Be the nursery process of that parent, which speaks on the socket."""
+    die_with_parent(parent)
+    server.set_inheritable(False)
+    close_descriptors_except({server.fileno()})
     determinism.install()
     debugger.install()
-    nursery = Nursery(socket.socket(fileno=arguments.fd))
+    nursery = Nursery(server)
     try:
         nursery.run()
     except (BrokenPipeError, ConnectionResetError):

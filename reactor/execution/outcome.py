@@ -28,7 +28,6 @@ from reactor.errors import (
     WrongFunctionKind,
 )
 from reactor.execution.frames import Failure
-from reactor.execution.guard import timed_out
 from reactor.execution.project import Project
 from reactor.values.value import Value, decode, encode
 
@@ -68,11 +67,6 @@ def is_interruption(error: BaseException) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is None or trace.tb_frame.f_code.co_code[trace.tb_lasti] != _RAISE
-
-
-def ended_for_time(seconds: float, limit: str) -> Failure:
-    """What a call is answered that was ended for its time."""
-    return Failure(FunctionTimeout.tag, str(timed_out(seconds, limit)))
 
 
 def error_of(failure: Failure) -> Exception:

@@ -19,14 +19,15 @@ from typing import Protocol
 import msgspec
 
 from reactor.clock import Clock
+from reactor.database.variable import ALL_NAMES
 from reactor.errors import BundleBroken, SchemaViolation, StorageError, WriterDied
 from reactor.execution.action_pool import ActionPool
 from reactor.execution.blame import wall_limit
-from reactor.execution.environment import ALL_NAMES
 from reactor.execution.examiner_lane import ExaminerLane
 from reactor.execution.frames import Batch, Call, Outcome, Prepared, WriterHello
 from reactor.execution.http_exchange import HttpExchange
-from reactor.execution.libraries import installed_packages
+from reactor.execution.installed import installed_packages
+from reactor.execution.newborn import Newborn
 from reactor.execution.nursery import Nursery, Surroundings
 from reactor.execution.reader_set import ReaderSet
 from reactor.execution.runner import Runner
@@ -75,11 +76,13 @@ class RunnerPool:
         built_in: Mapping[str, str] | None = None,
         files: FilePlace | None = None,
         cursor_key: bytes | None = None,
+        newborn: Newborn | None = None,
     ) -> None:
         """`start_method` is "fork" or "spawn"; None takes the one that is safe on this system.
 
         `built_in` are environment variables this server defines; functions put `files` there;
-        `cursor_key` seals their cursors (without it they are good for the life of this pool).
+        `cursor_key` seals their cursors (without it they are good for the life of this pool). `newborn` is the first
+        nursery's process, if it fits.
         """
         self.on_reader_idle: Callable[[], None] = lambda: None  # set by the application
         self._surroundings = Surroundings(
@@ -98,6 +101,7 @@ class RunnerPool:
         self._spare: Nursery | None = None  # has imported nothing of the user's yet; taken by the next load
         self._libraries: Sequence[str] = ()  # of the code loaded last
         self._ending: asyncio.Task[None] | None = None  # of a spare that is not wanted
+        self._newborn = newborn  # until the first load
         self._loads = 0
         self._stopped = False  # set by stop()
         self._lane = WriterLane(Ledger(database, uuid.uuid4().hex), limits, self)
@@ -152,6 +156,10 @@ class RunnerPool:
     def _new_nursery(
         self, root: Path, libraries: Sequence[str] = (), sources: Mapping[str, bytes] | None = None
     ) -> Nursery:
+        newborn, self._newborn = self._newborn, None
+        if newborn is not None and (self._spawns or newborn.root != root):
+            newborn.abandon()
+            newborn = None
         return Nursery(
             root,
             self._runtime_dir,
@@ -160,6 +168,7 @@ class RunnerPool:
             surroundings=self._surroundings,
             libraries=libraries,
             sources=sources,
+            newborn=newborn,
         )
 
     def _prepare_spare(self, root: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reactor.database.reading import Reading
-from reactor.database.transaction import Transaction
-from reactor.values.value import Value
+if TYPE_CHECKING:
+    from reactor.database.reading import Reading
+    from reactor.database.transaction import Transaction
+    from reactor.values.value import Value
 
 TABLE = "_progress"
 REPORT = "_system/push:report"

@@ -19,9 +19,10 @@ from reactor.database.structure import IndexShape, TableStructure, documents_aft
 from reactor.definitions.schema import Schema
 from reactor.definitions.table_definition import TableDefinition
 from reactor.errors import NotPrepared, SchemaViolation
-from reactor.execution.examination import Examination, refusal
+from reactor.execution.examination import Examination
 from reactor.execution.frames import Offence, Prepared
 from reactor.execution.migration_rows import record_done
+from reactor.execution.refusal import NAMED, refusal
 from reactor.values.validator import ObjectV
 from reactor.values.value import Value
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from reactor.execution.bundle import Bundle
     from reactor.execution.caller import FunctionCaller
 
-NAMED = 3  # offending documents the refusal names
 _COMMITS = 20_000  # since the last look: more are looked at while mutations are served
 _FILL = 1000
 

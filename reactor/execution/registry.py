@@ -7,12 +7,12 @@ Python or as it is named on the wire.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import product
 
 from reactor.definitions.function_definition import FunctionDefinition, by_path
 from reactor.definitions.kinds import Kind
 from reactor.definitions.mismatch import did_you_mean
 from reactor.errors import FunctionNotFound, WrongFunctionKind
+from reactor.execution.spellings import spellings
 
 _DEFAULT = ":default"
 
@@ -92,14 +92,3 @@ def shown_path(path: str) -> str:
         return path.removesuffix(".js")
     module = module.removesuffix(".js")
     return module if name == "default" else f"{module}:{name}"
-
-
-def spellings(path: str, python_path: str) -> Iterator[str]:
-    """Everything that names a function of these paths."""
-    wire_module, _, wire_name = path.rpartition(":")
-    python_module, _, python_name = python_path.rpartition(":")
-    for module, name in product({wire_module, python_module}, {wire_name, python_name}):
-        for spelt in (module, f"{module}.js"):
-            yield f"{spelt}:{name}"
-            if f":{name}" == _DEFAULT:
-                yield spelt

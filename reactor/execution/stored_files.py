@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, cast
 
 from reactor.definitions.id import Id
 from reactor.errors import FileRefused, ForbiddenHere, InvalidQuery, LimitExceeded
-from reactor.execution.file_rows import check_file_id, delete_file, key_of_file, write_file
+from reactor.execution.file_rows import (
+    DELETE,
+    FETCH,
+    LOCATE,
+    RECORD,
+    check_file_id,
+    delete_file,
+    key_of_file,
+    write_file,
+)
 from reactor.execution.run import Run
 from reactor.execution.scope import Scope
 from reactor.files.blob_store import BlobMissing, new_key
@@ -31,10 +40,6 @@ if TYPE_CHECKING:
     from reactor.execution.actions import Errand
     from reactor.execution.bundle import Bundle
 
-FETCH = "_server/files:fetch"  # what the server itself does for an action
-RECORD = "_system/storage:record"
-DELETE = "_system/storage:delete"
-LOCATE = "_system/storage:locate"
 _PIECE = 1 << 20
 
 Data: TypeAlias = bytes | bytearray | memoryview | BinaryIO

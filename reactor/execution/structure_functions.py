@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from reactor.database.catalog import SYSTEM_TABLES
 from reactor.database.draft import DraftNote, DraftRow, note_of
-from reactor.database.structure import IndexShape, TableStructure, documents_after, filled_shape, shape_of
+from reactor.database.structure import TableStructure, documents_after, filled_shape, shape_of
+from reactor.execution.system_names import (
+    DISCARD,
+    FILL_DOCUMENTS,
+    FILL_INDEX,
+    PREPARE,
+    STATE,
+    SWEEP,
+    WRITE_DRAFT,
+)
+from reactor.execution.told_shape import shape_told, told_shape
 from reactor.values.value import Value, decode
 
 if TYPE_CHECKING:
     from reactor.database.batch import Batch
 
 Arguments = dict[str, Any]
-
-STATE = "_system/push:state"
-PREPARE = "_system/push:prepare"
-FILL_INDEX = "_system/push:fillIndex"
-FILL_DOCUMENTS = "_system/push:fillDocuments"
-WRITE_DRAFT = "_system/push:writeDraft"
-DISCARD = "_system/push:discard"
-SWEEP = "_system/push:sweep"
 
 
 def _state(batch: Batch, _args: Arguments) -> Value:
@@ -84,17 +86,6 @@ def _structure(name: str, wanted: Arguments) -> TableStructure:
     shapes = {index: filled_shape(shape_told(told), missing) for index, told in wanted["indexes"].items()}
     ordered = {index: shape.fields for index, shape in shapes.items() if shape.kind == "ordered"}
     return TableStructure(name, ordered, (), {index: each for index, each in shapes.items() if index not in ordered})
-
-
-def told_shape(shape: IndexShape) -> list[Value]:
-    """A shape as a Value."""
-    return [list(shape.fields), shape.kind, list(shape.filters), shape.dimensions]
-
-
-def shape_told(told: list[Any]) -> IndexShape:
-    """The inverse."""
-    fields, kind, filters, dimensions = told
-    return IndexShape(tuple(fields), kind, tuple(filters), int(dimensions))
 
 
 def _told(note: DraftNote) -> Value:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactor.clock import Clock
 from reactor.database.catalog import SYSTEM_INDEX
-from reactor.database.environment import VariableChange, is_variable_name, update_variables
+from reactor.database.environment import update_variables
 from reactor.database.reading import Reading
 from reactor.database.transaction import Transaction
+from reactor.database.variable import VariableChange, is_variable_name
 from reactor.database.vector_search import VectorSearch
 from reactor.errors import DeveloperError, FunctionNotFound, InvalidQuery
 from reactor.execution import bundle_queries, migration_rows, progress_rows, structure_functions, transfer_rows
@@ -45,15 +46,13 @@ from reactor.execution.scheduling import (
     state_of,
     write_job,
 )
+from reactor.execution.system_names import UPDATE_VARIABLES, VARIABLES
 from reactor.values.value import Value, decode, encode
 
 if TYPE_CHECKING:
     from reactor.database.batch import Batch
     from reactor.execution.bundle import Bundle
 
-PREFIX = "_system/"
-VARIABLES = "_system/environment:values"
-UPDATE_VARIABLES = "_system/environment:update"
 _DUE_AT_ONCE = 24  # jobs told at once: more are not started before some of these are done and the query runs again
 _NOT_YET_DUE = 8  # of those told: as many as can start together when their time has come
 _AT_ONCE = 256  # jobs settled or forgotten in one transaction

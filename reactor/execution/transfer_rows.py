@@ -6,12 +6,14 @@ Official clients read `state`: of an export `in_progress`, `completed` or `faile
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reactor.database.reading import Reading
-from reactor.database.transaction import Transaction
 from reactor.values.int64 import Int64
-from reactor.values.value import Value
+
+if TYPE_CHECKING:
+    from reactor.database.reading import Reading
+    from reactor.database.transaction import Transaction
+    from reactor.values.value import Value
 
 TRANSFERS = "_transfers"
 BEGIN = "_system/transfers:begin"

@@ -35,7 +35,7 @@ from reactor.execution.process import ENGINE_FAILED, OUT_OF_MEMORY, UNAVAILABLE
 from reactor.execution.push import SchemaPush
 from reactor.execution.repetition import is_kept, repeated, request_of
 from reactor.execution.slot import Slot
-from reactor.execution.system_functions import PREFIX
+from reactor.execution.system_names import PREFIX
 from reactor.execution.transfer_rows import finish_import
 from reactor.limits import Limits
 from reactor.storage.staging import StagingReader

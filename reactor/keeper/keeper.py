@@ -17,8 +17,8 @@ from typing import Any, cast
 from reactor.clock import Clock
 from reactor.engine.engine import Engine
 from reactor.errors import BadRequest, NotFound, Overloaded
+from reactor.execution.file_rows import FETCH, RECORD
 from reactor.execution.frames import Call, Failure, Outcome
-from reactor.execution.stored_files import FETCH, RECORD
 from reactor.files.blob_store import BlobMissing, BlobStore, new_key
 from reactor.files.folder import BlobFolder, Content, Draft
 from reactor.files.folder_store import FolderStore

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,6 +26,7 @@ from reactor.server.settings import ServerSettings
 from reactor.server.transfer_api import TransferApi
 from reactor.server.verbs import Verbs
 from reactor.server.websocket import WorkerFactory, sync_routes
+from reactor.version import VERSION
 
 _ECHO_BYTES = 128 << 20
 
@@ -59,7 +58,7 @@ def assemble(
 def _service_routes(settings: ServerSettings) -> list[BaseRoute]:
     async def release(request: Request) -> Response:
         del request
-        return PlainTextResponse(_release())
+        return PlainTextResponse(VERSION)
 
     async def instance_name(request: Request) -> Response:
         del request
@@ -77,13 +76,6 @@ def _service_routes(settings: ServerSettings) -> list[BaseRoute]:
         Route("/instance_name", instance_name),
         Route("/echo", echo, methods=["POST"]),
     ]
-
-
-def _release() -> str:
-    try:
-        return version("reactor-backend")
-    except PackageNotFoundError:
-        return "0.0.0+source"
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from codegen import openapi
 from reactor.definitions.manifest import Manifest
 from reactor.errors import Forbidden
 from reactor.server.credentials import caller_of
@@ -29,6 +28,8 @@ def description_routes(verbs: Verbs, settings: ServerSettings) -> list[BaseRoute
                 raise Forbidden("BadDeployKey", "This needs the admin key of the server")
             manifest, mount = verbs.manifest, request.scope.get("root_path", "") or "/"
             if known is None or known[0] is not manifest or known[1] != mount:
+                from codegen import openapi  # few servers are ever asked
+
                 described = openapi.render(manifest, title=settings.instance_name, server=mount)
                 known = manifest, mount, openapi.to_text(described)
             return Response(known[2], media_type="application/json", headers={"Cache-Control": "no-cache"})

@@ -10,8 +10,9 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
-import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from reactor.limits import DEFAULT_LIMITS, Limits
 from reactor.server.http_protocol import HttpProtocol
@@ -92,8 +93,8 @@ def _bind(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: ASGIApp, limits: Limits) -> Config:
+    return Config(
         app,
         http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type] # called as the class is
         ws=functools.partial(SocketProtocol, limits=limits),  # type: ignore[arg-type]
@@ -112,10 +113,10 @@ def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     )
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """uvicorn's server, that says when it listens and leaves signals to the program."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
         self._stopping = asyncio.Event()

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from reactor.database.environment import VariableChange
+from reactor.database.variable import VariableChange
 from reactor.errors import BadRequest, Forbidden
 from reactor.limits import Limits
 from reactor.server.credentials import caller_of

@@ -18,8 +18,7 @@ from starlette.routing import BaseRoute, Route
 from reactor.errors import BadRequest
 from reactor.server.request_body import read_body
 from reactor.server.verbs import Verbs
-from reactor.transfer.export import ExportOptions
-from reactor.transfer.sources import ImportOptions
+from reactor.transfer.options import ExportOptions, ImportOptions
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 T = TypeVar("T", bound=msgspec.Struct)

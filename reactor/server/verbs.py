@@ -7,7 +7,7 @@ from typing import Protocol
 
 from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
-from reactor.database.environment import VariableChange
+from reactor.database.variable import VariableChange
 from reactor.definitions.manifest import Manifest
 from reactor.deploy.migrator import MigrationStatus
 from reactor.deploy.receiver import Delivery

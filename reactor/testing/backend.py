@@ -22,7 +22,8 @@ from reactor.auth.identity import Identity
 from reactor.clock import Clock
 from reactor.database.batch import Batch
 from reactor.database.database import Database
-from reactor.database.environment import VariableChange, update_variables
+from reactor.database.environment import update_variables
+from reactor.database.variable import VariableChange
 from reactor.definitions.context import MutationCtx
 from reactor.definitions.function import Function
 from reactor.definitions.function_definition import FunctionDefinition
@@ -34,7 +35,7 @@ from reactor.execution.environment import Noted
 from reactor.execution.frames import Call, Kind, Outcome
 from reactor.execution.guard import Guard
 from reactor.execution.loader import load_bundle
-from reactor.execution.migration_step import STEP
+from reactor.execution.migration_rows import STEP
 from reactor.execution.outcome import error_of
 from reactor.execution.seal import Seal
 from reactor.limits import DEFAULT_LIMITS, Limits

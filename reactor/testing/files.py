@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from reactor.errors import BadRequest, FileRefused
+from reactor.execution.file_rows import RECORD
 from reactor.execution.frames import Kind
-from reactor.execution.stored_files import RECORD, check_given, keep
+from reactor.execution.stored_files import check_given, keep
 from reactor.files.folder import FOLDER, BlobFolder
 from reactor.files.place import FilePlace
 from reactor.files.upload_token import UploadKey

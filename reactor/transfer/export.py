@@ -21,9 +21,8 @@ import mimetypes
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import orjson
 
@@ -34,11 +33,11 @@ from reactor.database.structure import all_documents
 from reactor.errors import TransferRefused
 from reactor.storage.storage import ScanRow
 from reactor.transfer.blobs import Blobs
+from reactor.transfer.options import ExportOptions
 from reactor.values.lossless_json import to_lossless_json
 from reactor.values.names import is_identifier
 from reactor.values.value import Value, decode, to_json
 
-ExportFormat = Literal["zip", "jsonl", "csv"]
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, how much it is
 
 FILES, JOBS, BLOBS = "_storage", "_scheduled_functions", "_blobs"
@@ -51,15 +50,6 @@ Documents are lines of JSON in <table>/documents.jsonl: numbers with a fraction 
 
 Read it with `reactor import`; it can be read with `npx convex import`, too.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """What is wanted. A table is named for the formats of one table."""
-
-    format: ExportFormat = "zip"
-    include_files: bool = False
-    table: str | None = None
 
 
 class Export:

@@ -9,7 +9,8 @@ from reactor.files.bucket import BucketSettings
 from reactor.storage.database_copy import copy_database
 from reactor.transfer.blobs import Blobs
 from reactor.transfer.child import News, Order, serve_order
-from reactor.transfer.export import Export, ExportOptions
+from reactor.transfer.export import Export
+from reactor.transfer.options import ExportOptions
 
 
 def export(order: Order, news: News) -> Any:

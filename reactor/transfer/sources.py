@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from reactor.definitions.schema import Schema
 from reactor.errors import InvalidId, TransferRefused
@@ -15,26 +15,14 @@ from reactor.transfer.archive import Archive
 from reactor.transfer.cells import value_of_cell
 from reactor.transfer.export import FILES, JOBS, is_users
 from reactor.transfer.lines import Line, csv_rows, json_array, json_lines
+from reactor.transfer.options import ImportOptions
 from reactor.transfer.staged_files import FileStager
 from reactor.values.id import decode_id
 from reactor.values.lossless_json import from_lossless_json
 from reactor.values.validator import Validator
 from reactor.values.value import Value, from_json
 
-ImportFormat = Literal["zip", "jsonLines", "jsonArray", "csv"]
-ImportMode = Literal["requireEmpty", "append", "replace", "replaceAll"]
-
 _TABLES = "_tables"
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """What is wanted. A table is named for the formats of one table."""
-
-    format: ImportFormat
-    mode: ImportMode
-    table: str | None = None
-    schedules: bool = True  # also what was to be called later
 
 
 @dataclass(frozen=True, slots=True)

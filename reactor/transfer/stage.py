@@ -21,7 +21,8 @@ from reactor.limits import Limits
 from reactor.storage.staging import DuplicateId, StagedRow, StagingWriter
 from reactor.transfer.export import BLOBS, FILES, JOBS
 from reactor.transfer.lines import Line
-from reactor.transfer.sources import ImportOptions, Source, open_sources
+from reactor.transfer.options import ImportOptions
+from reactor.transfer.sources import Source, open_sources
 from reactor.transfer.staged_files import FileStager
 from reactor.transfer.targets import Stock, Target, Targets
 from reactor.values.id import decode_id, encode_id, internal_id

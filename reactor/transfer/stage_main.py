@@ -11,7 +11,7 @@ from reactor.execution.environment import Noted
 from reactor.execution.loader import load_bundle
 from reactor.limits import Limits
 from reactor.transfer.child import News, Order, serve_order
-from reactor.transfer.sources import ImportOptions
+from reactor.transfer.options import ImportOptions
 from reactor.transfer.stage import Stager
 from reactor.transfer.targets import Stock
 

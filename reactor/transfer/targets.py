@@ -14,7 +14,7 @@ from reactor.errors import InvalidId, TransferRefused
 from reactor.storage.storage import TableRow
 from reactor.transfer.export import BLOBS, FILES, JOBS, is_users
 from reactor.transfer.numbering import Numbering, Present, number_tables
-from reactor.transfer.sources import ImportMode
+from reactor.transfer.options import ImportMode
 from reactor.values.id import decode_id
 from reactor.values.validator import ArrayV, IdV, ObjectV, RecordV, UnionV, Validator
 from reactor.values.value import Value, decode

@@ -30,9 +30,8 @@ from reactor.files.bucket import SECRETS, BucketSettings
 from reactor.files.folder import FOLDER, BlobFolder
 from reactor.transfer.change_table import change_table
 from reactor.transfer.child import run_child
-from reactor.transfer.export import ExportOptions
+from reactor.transfer.options import ExportOptions, ImportOptions
 from reactor.transfer.reporter import Reporter
-from reactor.transfer.sources import ImportOptions
 from reactor.transfer.uploads import Uploads
 from reactor.values.int64 import Int64
 from reactor.values.value import Value, decode, encode

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from reactor.cli.main import app
+from reactor.cli.commands import app
 from reactor.errors import DefinitionError
 from tests.support import Project
 

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from reactor.cli import data_checks, machine_checks, project_checks
+from reactor.cli.commands import app
 from reactor.cli.finding import Finding, Grade
-from reactor.cli.main import app
 from reactor.storage.admin_key import AdminKey
 from reactor.storage.lock import FileLock
 from reactor.testing import TestBackend

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from reactor.cli.main import app
+from reactor.cli.commands import app
 from reactor.errors import StorageError
 from tests.cli.typed import reactor
 from tests.support import Project, RunningServer, serving

@@ -7,8 +7,7 @@ import logging
 import time
 from pathlib import Path
 
-from rich.console import Console
-
+from reactor.cli.ink import Ink
 from reactor.cli.terminal import Terminal
 from reactor.definitions.manifest import Manifest, TableManifest
 from reactor.deploy.deployer import Pushed, Refused
@@ -21,11 +20,11 @@ USERS = Manifest(tables=(TableManifest("users", ObjectV((), table="users")),))
 
 
 class Reader:
-    """A terminal 40 columns wide, so that anything that wraps would show."""
+    """Of a file that is no terminal."""
 
     def __init__(self) -> None:
         self.file = io.StringIO()
-        self.terminal = Terminal(ROOT, Console(file=self.file, width=40, highlight=False, soft_wrap=True))
+        self.terminal = Terminal(ROOT, Ink(self.file))
 
     @property
     def lines(self) -> list[str]:
@@ -74,7 +73,7 @@ def test_log_records_are_shown_with_their_fields_from_a_level_up() -> None:
 
 
 def test_a_record_of_any_length_is_shown_at_once_and_on_one_line() -> None:
-    """It is shown on the server's event loop: a library that looks for places to break a long word stops everybody."""
+    """It is shown on the server's event loop: looking for places to break a long word would stop everybody."""
     reader = Reader()
     reader.terminal.log_from("reactor.test", logging.INFO)
     began = time.perf_counter()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from reactor.cli.main import app
+from reactor.cli.commands import app
 from reactor.errors import ReactorError
 
 

@@ -14,7 +14,7 @@ import pytest
 from typer.main import get_command
 
 from codegen import typescript
-from reactor.cli.main import app
+from reactor.cli.commands import app
 from reactor.testing import TestBackend
 from tests.cli.typed import reactor
 from tests.newcomer.people import DOES

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from reactor.auth.identity import Identity
 from reactor.auth.jwt import Verified
-from reactor.database.environment import VariableChange
+from reactor.database.variable import VariableChange
 from reactor.definitions.manifest import FunctionManifest, Manifest
 from reactor.deploy.migrator import MigrationStatus
 from reactor.deploy.plan import DeployPlan

@@ -27,6 +27,7 @@ from reactor.cli import (
     migrate,
     run,
 )
+from reactor.cli.bench import command as bench
 from reactor.cli.code import Code, code_to_serve
 from reactor.cli.host import Host, HostOptions
 from reactor.cli.project import DATA, Data, absolute, project_root, run_to_end
@@ -204,6 +205,7 @@ app.command(rich_help_panel=SERVE, epilog=deploy.EXAMPLES)(deploy.deploy)
 app.command(rich_help_panel=USE, epilog=run.EXAMPLES)(run.run)
 app.command(rich_help_panel=USE, epilog=documents.EXAMPLES, name="data")(documents.show_data)
 app.command(rich_help_panel=USE, epilog=logs.EXAMPLES)(logs.logs)
+app.command(rich_help_panel=USE, epilog=bench.EXAMPLES)(bench.bench)
 app.command(rich_help_panel=USE, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.add_typer(environment.commands, name="env", rich_help_panel=USE)
 app.command(rich_help_panel=MOVE, epilog=export.EXAMPLES)(export.export)

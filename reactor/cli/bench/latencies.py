@@ -38,6 +38,8 @@ class Latencies:
 
     def percentile(self, share: float) -> float:
         """What so large a share of them did not exceed; 0 for none."""
+        if share >= 1:
+            return self.most
         rank = math.ceil(share * self.count)
         for bucket in sorted(self._buckets):
             rank -= self._buckets[bucket]

@@ -21,6 +21,7 @@ from reactor.errors import ReactorError
 
 _REOPENED = 3  # times in a row that a client is connected again in vain
 _PAUSE = 0.2  # seconds before that
+_ROUNDING = 1e-6  # of a call: 0.2 s at 100/s are 20 calls, not 21
 _now = time.perf_counter
 
 
@@ -109,7 +110,7 @@ class Load:
     def _most(self) -> int:
         extent = self._extent
         assert extent.rate is not None
-        by_time = math.inf if extent.seconds is None else math.ceil(extent.seconds * extent.rate)
+        by_time = math.inf if extent.seconds is None else math.ceil(extent.seconds * extent.rate - _ROUNDING)
         return int(min(by_time, math.inf if extent.calls is None else extent.calls))
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────────

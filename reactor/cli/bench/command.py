@@ -81,6 +81,7 @@ def bench(
         float | None,
         typer.Option(
             min=0.01,
+            max=100_000,
             help="So many calls a second, whatever becomes of those before. Latency counts from when each was due.",
             rich_help_panel=_LOAD,
         ),

@@ -198,7 +198,8 @@ class Trial:
                     f"{self.function.path} was run, and the result of {self._query.path} did not change: {kind.first}. "
                     "Do their arguments go together?"
                 )
-            raise FirstCallFailed(f"{self.function.path} fails with these arguments.\n{kind.first}")
+            text = await self._in_full(kind.first)
+            raise FirstCallFailed(f"{self.function.path} fails with these arguments.\n{text}")
 
     def _target(self, live: Live) -> Target:
         return Target(self.function.path, self.function.kind, live.arguments)

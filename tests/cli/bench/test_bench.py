@@ -253,6 +253,12 @@ def test_nothing_is_written_without_consent(server: RunningServer) -> None:
         (["chat:latest", "@no/such.jsonl"], 2, "cannot read the arguments"),
         (["chat:send", "room=x", "--subscribers", "3", "--write", "chat:send"], 1, "only a query has subscribers"),
         (["chat:latest", "room=x", "--subscribers", "3", "--write", "chat:liked"], 1, "takes a mutation"),
+        (
+            ["chat:latest", "room=x", "--subscribers", "3", "--write", "chat:send", "--write-args", '{"room": 5}'],
+            1,
+            "does not match validator",
+        ),
+        (["chat:latest", "room=x", "--rate", "1e9"], 2, "Invalid value for '--rate'"),
         (["chat:latest", "room=x", "--identity", "ann"], 2, "must be JSON"),
         (["chat:latest", "room=x", "--url", "http://127.0.0.1:1", "--admin-key", "k"], 1, "does not answer"),
     ],

@@ -36,6 +36,15 @@ class Watcher:
         self.seen: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)  # (timestamp, when) of its last Transitions
         self.waiting: list[Write] = []  # that it has not been shown
 
+    def shown_at(self, ts: int) -> float | None:
+        """When it was brought there or further; None if it has not been. Timestamps only grow."""
+        when = None
+        for seen, at in reversed(self.seen):
+            if seen < ts:
+                break
+            when = at
+        return when
+
 
 class Deliveries:
     """To all watchers of one query."""
@@ -58,12 +67,11 @@ class Deliveries:
         """A mutation was answered."""
         write = Write(ts, meant, len(self.watchers), on_delivered)
         for watcher in self.watchers:
-            for seen, at in watcher.seen:
-                if seen >= ts:
-                    self._reached(write, at)
-                    break
-            else:
+            when = watcher.shown_at(ts)
+            if when is None:
                 watcher.waiting.append(write)
+            else:
+                self._reached(write, when)
         return write
 
     def shown(self, watcher: Watcher, ts: int, at: float) -> None:

@@ -79,6 +79,8 @@ class ServerProfile:
             after = await self._look()
         except ReactorError:
             return None
+        if after["processor"] < self._before["processor"]:  # another life of the server
+            return None
         before = {(each["path"], each["kind"]): each for each in self._before["functions"]}
         costs = (_difference(before.get((each["path"], each["kind"]), {}), each) for each in after["functions"])
         return ServerCost(

@@ -27,6 +27,7 @@ from reactor.deploy.receiver import Delivery
 from reactor.engine.call_log import CallLog, Stretch
 from reactor.engine.engine import Done, Engine, View
 from reactor.engine.function_log import FunctionLog
+from reactor.engine.profile import FunctionTally
 from reactor.errors import BadRequest, BundleBroken, Overloaded, SchemaViolation, Unauthenticated
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
@@ -368,6 +369,11 @@ class Application:
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
         """Function calls that ended, from the cursor on; see CallLog.read."""
         return await self._calls.read(cursor, limit, wait)
+
+    def profile(self, seconds: float) -> Sequence[FunctionTally]:
+        """What functions cost since somebody looks; it is counted for so many seconds more."""
+        self._functions.profile.hold(seconds)
+        return self._functions.profile.tallies
 
     async def upkeep_finished(self) -> None:
         """Wait until documents are filled and what was dropped is gone."""

@@ -33,6 +33,7 @@ _COMMANDS = (
     Entry("run", USE, "Call a function, and print its result as JSON.", "run:run"),
     Entry("data", USE, "Show tables and documents.", "documents:show_data"),
     Entry("logs", USE, "Print what functions printed and how they failed.", "logs:logs"),
+    Entry("bench", USE, "Measure a function: throughput, latency, and what it reads.", "bench.command:bench"),
     Entry(
         "migrate",
         USE,

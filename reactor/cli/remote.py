@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # imported when a Remote is made: it takes a tenth of what `r
     import httpx
 
 CONNECT_SECONDS = 5.0
-_PROTOCOL = "1.48.0"  # the version of the client whose protocol live commands speak
+SYNC_PATH = "/api/1.48.0/sync"  # the version of the client whose protocol live commands speak
 
 
 class Unreachable(ReactorError):
@@ -100,13 +100,15 @@ class Remote:
             return False
         return response.is_success
 
-    async def call(self, path: str, args: dict[str, Any], identity: dict[str, Any] | None = None) -> CallResult:
+    async def call(
+        self, path: str, args: dict[str, Any] | orjson.Fragment, identity: dict[str, Any] | None = None
+    ) -> CallResult:
         """Run any function, internal ones included, as the operator or as the user `identity` describes.
 
         Raises Unreachable when nobody answers, and CallerErrors for what the server refuses to look at.
         """
         body = {"path": path, "args": args, "format": "convex_encoded_json"}
-        response = await self._post("/api/function", body, self._authorization(identity))
+        response = await self._post("/api/function", body, self.authorization(identity))
         result = orjson.loads(response.content)
         return CallResult.of(result, failed=result["status"] != "success")
 
@@ -121,15 +123,20 @@ class Remote:
     async def deploy(self, archive: bytes, *, dry_run: bool) -> dict[str, Any]:
         """Push sources; the server's account of it. Raises as `call`, and BadRequest for a push that is refused."""
         path = "/api/_reactor/deploy" + ("?dryRun=true" if dry_run else "")
-        response = await self._send(path, archive, "application/gzip", self._authorization(None))
+        response = await self._send(path, archive, "application/gzip", self.authorization(None))
         told: dict[str, Any] = orjson.loads(response.content)
         return told
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._url
 
     @property
     def socket_url(self) -> str:
         """Where its sync protocol is spoken."""
         scheme, _, rest = self._url.partition("://")
-        return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/api/{_PROTOCOL}/sync"
+        return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{SYNC_PATH}"
 
     def credential(self, identity: dict[str, Any] | None) -> Credential:
         """What a socket says it is."""
@@ -145,15 +152,22 @@ class Remote:
     async def change_variables(self, changes: Sequence[VariableChange]) -> None:
         """Set and remove environment variables, all or none. Raises as `call`."""
         told = [{"name": name} if value is None else {"name": name, "value": value} for name, value in changes]
-        await self._post("/api/update_environment_variables", {"changes": told}, self._authorization(None))
+        await self._post("/api/update_environment_variables", {"changes": told}, self.authorization(None))
 
     async def migrate(
         self, names: Sequence[str] = (), *, restart: bool = False, dry_run: bool = False, status: bool = False
     ) -> list[MigrationStatus]:
         """Run migrations, or tell how far they are; returns when all have been run. Raises as `call`."""
         body = {"names": list(names), "restart": restart, "dry_run": dry_run, "status": status}
-        response = await self._post("/api/migrate", body, self._authorization(None))
+        response = await self._post("/api/migrate", body, self.authorization(None))
         return [MigrationStatus(**each) for each in orjson.loads(response.content)["migrations"]]
+
+    async def functions(self) -> list[dict[str, Any]]:
+        """Every function there is, internal ones too, as `npx convex function-spec` tells them. Raises as `call`."""
+        result = await self.call("_system/cli/modules:apiSpec", {})
+        if result.error is not None:
+            raise Unreachable(f"{self._url} does not tell its functions: {result.error}")
+        return [each for each in result.value if "identifier" in each]
 
     async def calls(self, cursor: int, limit: int | None = None) -> tuple[list[dict[str, Any]], int]:
         """Function calls that ended, from the cursor on, and the cursor to go on with. Waits for some unless it is 0."""
@@ -162,7 +176,7 @@ class Remote:
             response = await self._client.get(
                 f"{self._url}/api/stream_function_logs",
                 params=wanted,
-                headers={"Authorization": self._authorization(None)},
+                headers={"Authorization": self.authorization(None)},
             )
         except self._failed as error:
             raise Unreachable(f"{self._url} does not answer: {str(error) or type(error).__name__}") from error
@@ -173,12 +187,12 @@ class Remote:
 
     async def send(self, path: str, body: bytes = b"", kind: str = "application/json") -> Any:
         """What an endpoint of the operator's answers, as JSON; None for an empty answer. Raises as `call`."""
-        response = await self._send(path, body, kind, self._authorization(None))
+        response = await self._send(path, body, kind, self.authorization(None))
         return orjson.loads(response.content) if response.content else None
 
     async def fetch(self, path: str, take: Callable[[bytes], object]) -> None:
         """Give `take` the bytes of an endpoint of the operator's as they come. Raises as `call`."""
-        headers = {"Authorization": self._authorization(None)}
+        headers = {"Authorization": self.authorization(None)}
         try:
             async with self._client.stream("GET", f"{self._url}{path}", headers=headers) as response:
                 if not response.is_success:
@@ -205,7 +219,8 @@ class Remote:
             raise _refusal(response)
         return response
 
-    def _authorization(self, identity: dict[str, Any] | None) -> str:
+    def authorization(self, identity: dict[str, Any] | None) -> str:
+        """The header of the operator, perhaps in a user's place."""
         if identity is None:
             return f"Convex {self._admin_key}"
         return f"Convex {self._admin_key}:{base64.b64encode(orjson.dumps(_whole(identity))).decode()}"

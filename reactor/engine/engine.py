@@ -153,8 +153,12 @@ class Engine:
         if not internal:
             self._check_budget(path, identity)
         self._submit(
-            Call(self._call_id(), "mutation", path, args, identity, internal, None, session, request, job), done
-        )
+            Call(
+                self._call_id(), "mutation", path, args, identity, internal, None, session, request, job,
+                counted=self._functions.profile.held,
+            ),
+            done,
+        )  # fmt: skip
 
     def _check_writer_queue(self) -> None:
         if len(self._mutations) >= self.limits.writer_queue:
@@ -436,7 +440,8 @@ class Engine:
             self._next_batch += 1
             by_call = {self._call_id(): run for run in runs}
             self._batches[number] = by_call
-            calls = [_call(call_id, run) for call_id, run in by_call.items()]
+            counted = self._functions.profile.held
+            calls = [_call(call_id, run, counted=counted) for call_id, run in by_call.items()]
             if not self.pool.submit_queries(number, calls, self.log.head, whole=runs[0].gang is not None):
                 self.queries_unrun(number, calls)
                 return
@@ -468,7 +473,7 @@ class Engine:
         if call.kind == "query":
             return await self.query(call.path, call.args, call.identity, internal=True)
         answer = _Answer()
-        numbered = msgspec.structs.replace(call, id=self._call_id())
+        numbered = msgspec.structs.replace(call, id=self._call_id(), counted=self._functions.profile.held)
         if call.kind == "mutation":
             self._check_writer_queue()
             self._submit(numbered, answer.set)
@@ -494,9 +499,9 @@ def _refused(call: Call, overload: Overloaded) -> Outcome:
     return Outcome(call.id, None, Failure(overload.code, overload.message, retry=True))
 
 
-def _call(call_id: int, run: Run) -> Call:
+def _call(call_id: int, run: Run, *, counted: bool) -> Call:
     key = run.subscription.key
-    return Call(call_id, "query", key.path, key.args, run.identity, key.internal, key.journal)
+    return Call(call_id, "query", key.path, key.args, run.identity, key.internal, key.journal, counted=counted)
 
 
 def _outcome(observation: Observation) -> Outcome:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from reactor.clock import Clock
 from reactor.engine.call_log import CallLog
+from reactor.engine.profile import Profile
 from reactor.execution.frames import Kind, Outcome
 from reactor.execution.system_names import PREFIX
 from reactor.storage.call_log import ERROR_LENGTH, CallRecord
@@ -32,6 +33,7 @@ class FunctionLog:
         self._name = name
         self._calls = calls
         self._clock = clock
+        self.profile = Profile()
 
     def request_name(self, call: int) -> str:
         """What a call is named in errors and logs: 16 hex digits."""
@@ -44,6 +46,8 @@ class FunctionLog:
         if outcome.log_lines or outcome.failure is not None:
             self._tell(path, outcome)
         if not path.startswith(PREFIX):
+            if self.profile.held:
+                self.profile.add(kind, path, outcome)
             failure = outcome.failure
             self._calls.add(
                 CallRecord(

@@ -20,7 +20,7 @@ from reactor.execution.actions import Bridge, Errand, perform
 from reactor.execution.chance import Chance
 from reactor.execution.context import MutationContext, QueryContext
 from reactor.execution.environment import Environment, Fixed, Tracked
-from reactor.execution.frames import Call, Failure, HttpRequest, Outcome, pack_outcome
+from reactor.execution.frames import Call, Counts, Failure, HttpRequest, Outcome, pack_outcome
 from reactor.execution.guard import Guard
 from reactor.execution.http_action import Client, answer
 from reactor.execution.job_run import JobRun
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from reactor.database.reading import Reading
     from reactor.database.snapshot import Snapshot
     from reactor.database.transaction import Transaction
+    from reactor.database.usage import Usage
     from reactor.execution.bundle import Bundle
 
 R = TypeVar("R")
@@ -112,6 +113,7 @@ class FunctionCaller:
             journal=call.journal if ended.value is None else pages.journal,  # a page that failed keeps its end
             log_lines=run.logs.lines,
             cpu=cpu,
+            counts=_counts(reading.usage) if call.counted else None,
         )
 
     def _invoke_query(self, call: Call, run: Run, reading: Reading, pages: Pages) -> bytes:
@@ -165,6 +167,7 @@ class FunctionCaller:
             identity_read=run.identity_read,
             log_lines=run.logs.lines,
             cpu=cpu,
+            counts=_counts(transaction.usage) if call.counted else None,
         )
 
     def run_within(self, batch: Batch, call: Call, work: Callable[[MutationContext], R]) -> R:
@@ -352,3 +355,13 @@ class FunctionCaller:
                 f"bytes). Return less, or paginate. {setting('result_size')}"
             )
         return value
+
+
+def _counts(usage: Usage) -> Counts:
+    return Counts(
+        usage.documents_read,
+        usage.bytes_read,
+        usage.index_ranges,
+        usage.documents_written,
+        usage.bytes_written,
+    )

@@ -43,6 +43,7 @@ class Call(Part, frozen=True):
     job: str | None = None  # id of the scheduled job this call carries out (engine D8)
     caller_job: str | None = None  # id of the one whose action makes this call, at whatever depth
     depth: int = 0  # how many functions up to this one wait for another's result
+    counted: bool = False  # its outcome is to say what was read and written
 
 
 class Failure(Part, frozen=True):
@@ -59,6 +60,16 @@ class Failure(Part, frozen=True):
     retry: bool = False
 
 
+class Counts(Part, frozen=True):
+    """What a call read and wrote, calls nested in it included."""
+
+    documents_read: int
+    bytes_read: int
+    index_ranges: int
+    documents_written: int
+    bytes_written: int
+
+
 class Outcome(Part, frozen=True):
     """What one call came to. Exactly one of `value` and `failure` is set."""
 
@@ -72,6 +83,7 @@ class Outcome(Part, frozen=True):
     journal: str | None = None
     log_lines: list[str] = []
     cpu: float = 0.0  # seconds of user code
+    counts: Counts | None = None  # of a `counted` query or mutation that came to its own end
 
 
 class CommitRecord(Part, frozen=True):

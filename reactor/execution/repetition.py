@@ -40,4 +40,4 @@ def repeated(call: Call, recorded: RequestRow) -> Outcome:
     if recorded.binding != binding_of(call):
         text = "This request was already used for another function. Send a new request id with every mutation.\n"
         return Outcome(call=call.id, value=None, failure=Failure(code="RequestIdMismatch", text=text))
-    return msgspec.structs.replace(unpack_outcome(recorded.outcome), call=call.id, ts=recorded.ts)
+    return msgspec.structs.replace(unpack_outcome(recorded.outcome), call=call.id, ts=recorded.ts, counts=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from reactor.server.verbs import Verbs
 from reactor.storage.call_log import StoredCall
 
 _CALLS = 1000  # records in an answer
+_LOOK, _LONGEST_LOOK = 10.0, 60.0  # seconds a look at the profile keeps it counting
 _WAIT = 30.0  # seconds; proxies cut what is silent for a minute
 _NUMBERS = 1 << 53
 _ENVELOPE = 64 << 10  # bytes a request may have beside the values
@@ -62,6 +64,7 @@ class OperatorApi:
             Route("/api/update_environment_variables", self._endpoint(self._change_variables), methods=["POST"]),
             Route("/api/_reactor/deploy", self._endpoint(self._deploy), methods=["POST"]),
             Route("/api/migrate", self._endpoint(self._migrate), methods=["POST"]),
+            Route("/api/_reactor/profile", self._endpoint(self._profile), methods=["POST"]),
             Route("/api/stream_function_logs", self._endpoint(self._stream_calls), methods=["GET"]),
         ]
 
@@ -122,6 +125,15 @@ class OperatorApi:
         else:
             found = await self._verbs.migrate(asked.names, restart=asked.restart, dry_run=asked.dry_run)
         return Response(orjson.dumps({"migrations": found}), media_type="application/json")
+
+    async def _profile(self, request: Request) -> Response:
+        """Ours: what functions cost since somebody looks; `?seconds=` keeps it counting for so long.
+
+        `processor` is what this process has used in its life, user code not included: that runs in others.
+        """
+        seconds = min(_number(request, "seconds", _LOOK), _LONGEST_LOOK)
+        told = {"functions": self._verbs.profile(seconds), "processor": time.process_time()}
+        return Response(msgspec.json.encode(told), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def _stream_calls(self, request: Request) -> Response:
         """Long poll. `limit` and `wait` (seconds) are ours: official clients send the cursor only."""

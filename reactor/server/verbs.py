@@ -12,6 +12,7 @@ from reactor.definitions.manifest import Manifest
 from reactor.deploy.migrator import MigrationStatus
 from reactor.deploy.receiver import Delivery
 from reactor.engine.call_log import Stretch
+from reactor.engine.profile import FunctionTally
 from reactor.execution.frames import HttpRequest, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.keeper.keeper import FoundFile, Upload
@@ -74,6 +75,10 @@ class Verbs(Protocol):
 
     async def read_calls(self, cursor: int, limit: int, wait: float) -> Stretch:
         """Function calls that ended, from the cursor on (0: the last there are), waiting so long for the first."""
+        ...
+
+    def profile(self, seconds: float) -> Sequence[FunctionTally]:
+        """What functions cost since somebody looks; it is counted for so many seconds more."""
         ...
 
     def check_upload_token(self, token: str) -> None:

@@ -22,7 +22,10 @@ class Growth(Workload):
     shown: ClassVar[tuple[str, ...]] = tuple(
         f"{what}_{size}" for what in ("insert_ms", "point_ms", "range_ms", "rerun_ms") for size in (SIZES[0], SIZES[-1])
     )
+    plotted: ClassVar[tuple[str, ...]] = ("insert_ms", "point_ms", "range_ms", "rerun_ms")  # over the sizes
     subjects: ClassVar[tuple[str, ...]] = ("reactor",)
+    on_both_cores: ClassVar[tuple[str, ...]] = ()
+    rounds: ClassVar[int | None] = 1
     goals: ClassVar[tuple[Goal, ...]] = tuple(
         Goal(f"{what}_growth", "less", 2.0, 1.5, absolute=True) for what in ("insert", "point", "range", "rerun")
     )

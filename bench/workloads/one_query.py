@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from bench.meter import Meter
 from bench.subjects.subject import OnPush, Subject
-from bench.workloads.workload import Goal, Numbered, Reading, Workload, numbers, percentile, settle, subscribe_all
+from bench.workloads.workload import Goal, Numbered, Reading, Workload, newest, percentile, settle, subscribe_all
 
 WRITES = 300
 MISSING = 5.0  # seconds until a push counts as lost
@@ -19,7 +19,10 @@ class LastSubscriber(Workload):
 
     name: ClassVar[str] = "W1"
     title: ClassVar[str] = "100 subscribers of one query, one writer: from the write to the last subscriber"
-    shown: ClassVar[tuple[str, ...]] = ("last_p50_ms", "last_p99_ms", "ack_p50_ms", "lost", "server_cpu_us")
+    shown: ClassVar[tuple[str, ...]] = (
+        "last_p50_ms", "last_p99_ms", "ack_p50_ms", "lost", "server_cpu_us", "load_core",
+    )  # fmt: skip
+    plotted: ClassVar[tuple[str, ...]] = ("last_p50_ms", "server_cpu_us")
     goals: ClassVar[tuple[Goal, ...]] = (
         Goal("last_p50_ms", "less", 1.2, 1.0),
         Goal("server_cpu_us", "less", 0.8, 0.8, among=("fastapi-shared",)),
@@ -78,14 +81,14 @@ class _Watch:
         """Notes what one of them is pushed."""
 
         def on_push(push: bytes) -> None:
-            newest = max(numbers(push), default=0)
-            if newest <= self._seen[at]:
+            number = newest(push)
+            if number <= self._seen[at]:
                 return
-            if self._seen[at] < self._number <= newest:
+            if self._seen[at] < self._number <= number:
                 self._have += 1
                 if self._have == len(self._seen) and self._arrived is not None and not self._arrived.done():
                     self._arrived.set_result(time.perf_counter())
-            self._seen[at] = newest
+            self._seen[at] = number
 
         return on_push
 
@@ -96,6 +99,7 @@ class FanOut(Workload):
     name: ClassVar[str] = "W2"
     title: ClassVar[str] = "1,000 subscribers of one query, one writer: deliveries"
     shown: ClassVar[tuple[str, ...]] = ("deliveries_s", "server_cpu_us", "writes_s", "behind", "load_core")
+    plotted: ClassVar[tuple[str, ...]] = ("deliveries_s", "server_cpu_us")
     goals: ClassVar[tuple[Goal, ...]] = (
         Goal("server_cpu_us", "less", 0.75, 0.6, among=("fastapi-shared",)),
         Goal("deliveries_s", "more", 1.0, 1.4),
@@ -110,7 +114,7 @@ class FanOut(Workload):
             def on_push(push: bytes) -> None:
                 nonlocal pushes
                 pushes += 1
-                seen[at] = max(seen[at], *numbers(push), 0)
+                seen[at] = newest(push)
 
             return on_push
 
@@ -122,18 +126,18 @@ class FanOut(Workload):
         before, writes = pushes, 0
         number = 0
         with Meter(subject) as meter:
-            end = time.perf_counter() + seconds
-            while time.perf_counter() < end:
+            began = time.perf_counter()
+            while time.perf_counter() - began < seconds:
                 number, text = texts.text()
                 await writer.write("c0", text)
                 writes += 1
-            inside = pushes - before
+            took, inside = time.perf_counter() - began, pushes - before
+            meter.lap()
             await settle(lambda: pushes, 0.3)
             meter.stop()
         return {
-            "deliveries_s": inside / seconds,
-            "writes_s": writes / seconds,
-            "pushes": pushes - before,
+            "deliveries_s": inside / took,
+            "writes_s": writes / took,
             "behind": sum(each < number for each in seen),
             **meter.readings(pushes - before),
         }

@@ -1,0 +1,23 @@
+"""Page: the tables of a run, put between the markers of a page of the documentation."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bench.results import Results
+from bench.table import details, summary
+
+_PARTS = {"summary": summary, "details": details}
+
+
+def fill_in(path: Path, results: Results) -> None:
+    """`<!-- bench:summary -->` … `<!-- /bench:summary -->`, and `details` alike. Raises ValueError without them."""
+    text = path.read_text()
+    for name, part in _PARTS.items():
+        between = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench:{name} -->)", re.DOTALL)
+        filling = f"\n{part(results)}\n"
+        text, found = between.subn(lambda marks, filling=filling: f"{marks[1]}{filling}{marks[2]}", text)
+        if not found:
+            raise ValueError(f"{path} has no <!-- bench:{name} --> … <!-- /bench:{name} -->")
+    path.write_text(text)

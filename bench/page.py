@@ -16,8 +16,8 @@ def fill_in(path: Path, results: Results) -> None:
     text = path.read_text()
     for name, part in _PARTS.items():
         between = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench:{name} -->)", re.DOTALL)
-        filling = f"\n{part(results)}\n"
-        text, found = between.subn(lambda marks, filling=filling: f"{marks[1]}{filling}{marks[2]}", text)
-        if not found:
+        found = between.search(text)
+        if found is None:
             raise ValueError(f"{path} has no <!-- bench:{name} --> … <!-- /bench:{name} -->")
+        text = f"{text[: found.start()]}{found[1]}\n{part(results)}\n{found[2]}{text[found.end() :]}"
     path.write_text(text)

@@ -145,7 +145,7 @@ def _where_the_load_is(results: Results) -> str:
         for subject in SUBJECTS:
             for cores in ("one", "both"):
                 for reading in (each for each in workload.shown if each.endswith("load_core")):
-                    share = results.median(name, subject, reading, cores)  # type: ignore[arg-type]
+                    share = results.median(name, subject, reading, cores)
                     if share is not None and share > LOAD_LIMIT:
                         found.append(f"{name} {subject} on {cores} ({share:.0f} %)")
     return ", ".join(found) or "nowhere"

@@ -20,7 +20,7 @@ class FastApiShared(Subject):
     """Tuned by hand: a changed channel's query runs once for all its subscribers."""
 
     name: ClassVar[str] = "fastapi-shared"
-    durable: ClassVar[str] = "fsync before the answer, one by one"
+    durable: ClassVar[str] = "fsync before the answer, one by one (SQLite, WAL, synchronous=FULL, its default)"
     mode: ClassVar[str] = "shared"
 
     async def start(self) -> None:

@@ -25,6 +25,7 @@ class Parse(Subject):
 
     name: ClassVar[str] = "parse"
     durable: ClassVar[str] = "fsync before the answer (PostgreSQL as it comes: fsync and synchronous_commit on)"
+    warm: ClassVar[float] = 4.0  # V8 is still compiling for some seconds
 
     @classmethod
     def missing(cls) -> str | None:

@@ -24,7 +24,7 @@ class PocketBase(Subject):
     """Pushes the changed record, not the query's result: what a client makes of it is its own work."""
 
     name: ClassVar[str] = "pocketbase"
-    durable: ClassVar[str] = "not until SQLite's next checkpoint (synchronous=NORMAL)"
+    durable: ClassVar[str] = "not durable until SQLite's next checkpoint (WAL, synchronous=NORMAL), as shipped"
 
     @classmethod
     def missing(cls) -> str | None:

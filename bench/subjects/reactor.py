@@ -24,7 +24,7 @@ class Reactor(Subject):
     """Writes and subscriptions by the sync protocol, as the official clients speak it."""
 
     name: ClassVar[str] = "reactor"
-    durable: ClassVar[str] = "fsync before the answer, in groups"
+    durable: ClassVar[str] = "fsync before the answer, in groups (SQLite, WAL, synchronous=FULL), as shipped"
 
     _connection: Http | None = None  # for query(); opened by the first
 

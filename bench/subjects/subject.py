@@ -66,6 +66,7 @@ class Subject(ABC):
 
     name: ClassVar[str]
     durable: ClassVar[str]  # what an acknowledged write has survived
+    warm: ClassVar[float] = 0.5  # seconds of load before it counts
     runs_at: Path | None = (
         None  # where it counts, by channel, how often its query ran (`bench/apps`); None: it does not
     )

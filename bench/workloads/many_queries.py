@@ -7,7 +7,7 @@ from typing import ClassVar
 from bench.meter import Meter
 from bench.subjects.subject import Subject
 from bench.workloads.channels import Channels, Load
-from bench.workloads.workload import WARM, Goal, Reading, Workload, ignore, percentile, settle, subscribe_all
+from bench.workloads.workload import Goal, Reading, Workload, ignore, percentile, settle, subscribe_all
 
 WRITERS = 16
 QUERIES = 1000
@@ -33,7 +33,7 @@ class Selective(Workload):
     async def run(self, subject: Subject, seconds: float) -> Reading:
         channels = Channels(QUERIES, "c")
         await subscribe_all(subject, [(name, channels.subscriber(at)) for at, name in enumerate(channels.names)])
-        await channels.load(subject, WRITERS, WARM)
+        await channels.load(subject, WRITERS, subject.warm)
         await settle(lambda: channels.delivered)
         channels.begin()
         with Meter(subject) as meter:
@@ -87,7 +87,7 @@ class Unrelated(Workload):
     async def run(self, subject: Subject, seconds: float) -> Reading:
         active = Channels(WRITERS, "active")
         await subscribe_all(subject, [(name, active.subscriber(at)) for at, name in enumerate(active.names)])
-        await active.load(subject, WRITERS, WARM)
+        await active.load(subject, WRITERS, subject.warm)
         idle = 0
         reading: Reading = {"lost": 0}
         for size in self.sizes[:-1] if subject.name in self.slow else self.sizes:

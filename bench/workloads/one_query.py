@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import ClassVar
 
 from bench.meter import Meter
-from bench.subjects.subject import OnPush, Subject
+from bench.subjects.subject import OnPush, Subject, Writer
 from bench.workloads.workload import Goal, Numbered, Reading, Workload, newest, percentile, settle, subscribe_all
 
 WRITES = 300
+AT_LEAST = 50  # before it counts: the newest 20 are full then
 MISSING = 5.0  # seconds until a push counts as lost
 
 
@@ -35,31 +37,32 @@ class LastSubscriber(Workload):
         writer = await subject.writer()
         lasts: list[float] = []
         acks: list[float] = []
-        lost = 0
-        for round_of in (50, WRITES):  # the first fills the newest 20 and warms up
-            lasts.clear()
-            acks.clear()
-            lost = 0
-            with Meter(subject) as meter:
-                for _ in range(round_of):
-                    number, text = texts.text()
-                    arrived = watch.expect(number)
-                    began = time.perf_counter()
-                    await writer.write("c0", text)
-                    acks.append(time.perf_counter() - began)
-                    try:
-                        lasts.append(await asyncio.wait_for(arrived, MISSING) - began)
-                    except TimeoutError:
-                        lost += 1
-                    if sum(lasts) > seconds * 2:  # a slow subject writes fewer
-                        break
+        warmed = time.perf_counter() + subject.warm
+        while texts.last < AT_LEAST or time.perf_counter() < warmed:
+            await self._write(writer, watch, texts, lasts, acks)
+        lasts.clear()
+        acks.clear()
+        with Meter(subject) as meter:
+            while len(acks) < WRITES and sum(lasts) < seconds * 2:  # a slow subject writes fewer
+                await self._write(writer, watch, texts, lasts, acks)
         return {
             "last_p50_ms": percentile(lasts, 0.5),
             "last_p99_ms": percentile(lasts, 0.99),
             "ack_p50_ms": percentile(acks, 0.5),
-            "lost": lost,
+            "lost": len(acks) - len(lasts),
             **meter.readings(len(acks)),
         }
+
+    @staticmethod
+    async def _write(writer: Writer, watch: _Watch, texts: Numbered, lasts: list[float], acks: list[float]) -> None:
+        """One write, and wait until the last subscriber has it."""
+        number, text = texts.text()
+        arrived = watch.expect(number)
+        began = time.perf_counter()
+        await writer.write("c0", text)
+        acks.append(time.perf_counter() - began)
+        with contextlib.suppress(TimeoutError):
+            lasts.append(await asyncio.wait_for(arrived, MISSING) - began)
 
 
 class _Watch:
@@ -120,7 +123,8 @@ class FanOut(Workload):
 
         await subscribe_all(subject, [("c0", subscriber(at)) for at in range(1000)])
         writer = await subject.writer()
-        for _ in range(20):
+        warmed = time.perf_counter() + subject.warm
+        while time.perf_counter() < warmed:
             await writer.write("c0", texts.text()[1])
         await settle(lambda: pushes)
         before, writes = pushes, 0

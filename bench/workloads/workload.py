@@ -25,7 +25,6 @@ _UNITS = {
     "_s": "/s",
     "_core": " client, %",
 }
-WARM = 0.5  # seconds of load before it counts
 _AT_ONCE = 25  # subscriptions asked for at the same time
 
 
@@ -92,6 +91,11 @@ def label(reading: str) -> str:
             at = f" at {int(size[1:]):,}" if size else ""
             return head.replace("_", " ").replace("cpu", "CPU").replace("http", "HTTP") + at + unit
     return reading.replace("_", " ")
+
+
+def more_is_better(reading: str) -> bool:
+    """Of rates; of all else less is."""
+    return reading.endswith("_s") or "_s_" in reading
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from bench.meter import Meter
 from bench.subjects.subject import Subject, Writer
 from bench.workloads.channels import Channels
-from bench.workloads.workload import WARM, Goal, Reading, Workload, percentile
+from bench.workloads.workload import Goal, Reading, Workload, percentile
 
 WRITERS = 32
 INCREMENTS = 5000
@@ -31,7 +31,7 @@ class Durable(Workload):
 
     async def run(self, subject: Subject, seconds: float) -> Reading:
         channels = Channels(1000, "c")
-        await channels.load(subject, WRITERS, WARM)
+        await channels.load(subject, WRITERS, subject.warm)
         with Meter(subject) as meter:
             load = await channels.load(subject, WRITERS, seconds)
             meter.stop()

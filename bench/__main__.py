@@ -32,12 +32,9 @@ def main() -> None:
     if options.install_parse:
         print(parse_packages.install())
         return
-    if options.show is not None:
-        results = Results.from_json(options.show.read_text())
-    else:
-        results = _measure(options)
-        print()
-    print(render(results), end="")
+    results = _measure(options) if options.show is None else _read(options.show)
+    if not options.quiet:
+        print(f"\n{render(results)}", end="")
     if options.page is not None:
         page.fill_in(options.page, results)
     if options.plots is not None:
@@ -65,6 +62,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--show", type=Path, default=None, metavar="JSON", help="measure nothing: tell what is kept here"
     )
+    parser.add_argument("--anew", action="store_true", help="measure again what is kept there")
+    parser.add_argument("--quiet", action="store_true", help="do not print the tables")
     parser.add_argument("--plots", type=Path, default=None, metavar="FOLDER", help="draw an SVG for each workload")
     parser.add_argument(
         "--page", type=Path, default=None, metavar="MARKDOWN", help="put the tables between its markers"
@@ -87,8 +86,8 @@ def _measure(options: argparse.Namespace) -> Results:
     path: Path | None = options.into
     conditions = Conditions.now(plan.seconds)
     results = Results(conditions)
-    if path is not None and path.exists():
-        results = Results.from_json(path.read_text())
+    if path is not None and path.exists() and not options.anew:
+        results = _read(path)
         if results.conditions != conditions:
             sys.exit(
                 f"{path} was measured under other conditions: {results.conditions}, now {conditions}.\n"
@@ -99,6 +98,14 @@ def _measure(options: argparse.Namespace) -> Results:
     if not uvloop.run(_until_told(run(plan, results, lambda line: print(line, flush=True), keep, options.within))):
         sys.exit(MORE)
     return results
+
+
+def _read(path: Path) -> Results:
+    """Exits when there is no run in it."""
+    try:
+        return Results.from_json(path.read_text())
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        sys.exit(f"{path} holds no run of this benchmark: {type(error).__name__}: {error}")
 
 
 async def _until_told(work: Coroutine[object, object, bool]) -> bool:

@@ -71,7 +71,7 @@ def test_what_was_measured_under_other_conditions_is_not_added_to(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("end", "status"), [(signal.SIGINT, None), (signal.SIGTERM, 143), (signal.SIGKILL, -9)], ids=lambda each: str(each)
+    ("end", "status"), [(signal.SIGINT, None), (signal.SIGTERM, 143), (signal.SIGKILL, -9)], ids=str
 )
 def test_servers_end_with_the_benchmark_however_it_ends(end: signal.Signals, status: int | None) -> None:
     command = [sys.executable, "-m", "bench", "--subjects", "fastapi-shared", "--only", "W4", "--seconds", "60"]

@@ -27,6 +27,9 @@ COLORS = {
     "parse": "#a475f9",
 }
 FLOOR_COLOR = "#cf222e"
+ROOM = 1.32
+"""Of the longest bar: its figure stands behind it."""
+
 FAR = 4.0
 """A floor this many times as far as the longest bar is told in words: drawn, it would leave no bars."""
 
@@ -60,6 +63,9 @@ def draw(results: Results, folder: Path, kind: str = "svg") -> list[Path]:
             figure = _over_sizes(results, subjects)
         else:
             figure = _bars(results, workload, subjects)
+        engine = figure.get_layout_engine()
+        assert engine is not None
+        engine.set(w_pad=0.12, h_pad=0.09)  # type: ignore[call-arg]
         figure.suptitle(f"{workload.name}  {workload.title}", x=0.015, ha="left", fontsize=11, fontweight="bold")
         path = folder / f"{workload.name.lower()}.{kind}"
         figure.savefig(path, metadata={"Date": None} if kind == "svg" else None, facecolor="white", dpi=110)
@@ -98,7 +104,7 @@ def _bar_panel(axes: Axes, results: Results, workload: type[Workload], reading: 
     axes.set_yticks(range(len(subjects)), subjects)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(subjects) - 0.45, -0.55)
-    axes.set_xlim(0, longest * 1.38)
+    axes.set_xlim(0, longest * ROOM)
     _floor_line(axes, results.median(workload.name, FLOOR, reading), longest)
     axes.locator_params(axis="x", nbins=5)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.4g}" if value < 1e4 else f"{value / 1000:,.0f}k")
@@ -106,14 +112,17 @@ def _bar_panel(axes: Axes, results: Results, workload: type[Workload], reading: 
 
 
 def _floor_line(axes: Axes, floor: float | None, longest: float) -> None:
+    """With its figure below the axis, where the line meets it."""
     if floor is None:
         return
+    text = {"color": FLOOR_COLOR, "fontsize": 8.5}
     if floor > longest * FAR:
-        axes.set_xlabel(f"floor {_short(floor)}, far to the right", loc="right", color=FLOOR_COLOR, fontsize=8.5)
+        axes.set_xlabel(f"floor {_short(floor)}, far to the right", loc="right", **text)
         return
-    axes.set_xlim(0, max(longest * 1.38, floor * 1.12))
+    right = max(longest * ROOM, floor * 1.12)
+    axes.set_xlim(0, right)
     axes.axvline(floor, color=FLOOR_COLOR, linestyle="--", linewidth=1.2)
-    axes.set_xlabel(f"floor {_short(floor)}", loc="right", color=FLOOR_COLOR, fontsize=8.5)
+    axes.set_xlabel(f"floor {_short(floor)}", x=min(0.93, max(0.07, floor / right)), ha="center", **text)
 
 
 def _over_sizes(results: Results, subjects: Sequence[str]) -> Figure:
@@ -122,6 +131,7 @@ def _over_sizes(results: Results, subjects: Sequence[str]) -> Figure:
     for axes, reading, title in zip(panels, Unrelated.plotted, titles, strict=True):
         for name in (*subjects, FLOOR):
             style = {"color": FLOOR_COLOR, "linestyle": "--", "linewidth": 1.2} if name == FLOOR else {"marker": "o"}
+            style |= {"linewidth": 2.4, "zorder": 3} if name == "reactor" else {}
             points = [
                 (size, value)
                 for size in Unrelated.sizes
@@ -132,9 +142,11 @@ def _over_sizes(results: Results, subjects: Sequence[str]) -> Figure:
                     *zip(*points, strict=True), label=name, **{"color": COLORS.get(name), "markersize": 5, **style}
                 )
         axes.set(xscale="log", yscale="log", xlabel="subscriptions that no write concerns")
-        axes.set_xticks(Unrelated.sizes, [f"{size:,}" for size in Unrelated.sizes])
+        axes.set_xticks(
+            Unrelated.sizes, [_short(size) if size < 1000 else f"{size // 1000}k" for size in Unrelated.sizes]
+        )
         axes.minorticks_off()
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.4g}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
         axes.grid(axis="y", color=RULE, linewidth=0.6)
         axes.set_title(f"{title}  ({_better(reading)})", loc="left", fontsize=9.5, color=QUIET)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.results import FLOOR, Results
 from bench.subjects import SUBJECTS
@@ -33,7 +35,7 @@ ROOM = 1.32
 FAR = 4.0
 """A floor this many times as far as the longest bar is told in words: drawn, it would leave no bars."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "text.color": INK,
@@ -63,9 +65,6 @@ def draw(results: Results, folder: Path, kind: str = "svg") -> list[Path]:
             figure = _over_sizes(results, subjects)
         else:
             figure = _bars(results, workload, subjects)
-        engine = figure.get_layout_engine()
-        assert engine is not None
-        engine.set(w_pad=0.12, h_pad=0.09)  # type: ignore[call-arg]
         figure.suptitle(f"{workload.name}  {workload.title}", x=0.015, ha="left", fontsize=11, fontweight="bold")
         path = folder / f"{workload.name.lower()}.{kind}"
         figure.savefig(path, metadata={"Date": None} if kind == "svg" else None, facecolor="white", dpi=110)
@@ -81,7 +80,7 @@ def _bars(results: Results, workload: type[Workload], subjects: Sequence[str]) -
         if any(results.median(workload.name, name, each) for name in subjects)  # zeros make no picture
     ]
     figure, panels = plt.subplots(
-        1, len(told), figsize=(10, 1.5 + 0.46 * len(subjects)), squeeze=False, layout="constrained", sharey=True
+        1, len(told), figsize=(10, 1.5 + 0.46 * len(subjects)), squeeze=False, layout=_layout(), sharey=True
     )
     for axes, reading in zip(panels[0], told, strict=True):
         _bar_panel(axes, results, workload, reading, subjects)
@@ -115,32 +114,28 @@ def _floor_line(axes: Axes, floor: float | None, longest: float) -> None:
     """With its figure below the axis, where the line meets it."""
     if floor is None:
         return
-    text = {"color": FLOOR_COLOR, "fontsize": 8.5}
     if floor > longest * FAR:
-        axes.set_xlabel(f"floor {_short(floor)}, far to the right", loc="right", **text)
+        axes.set_xlabel(f"floor {_short(floor)}, far to the right", loc="right", color=FLOOR_COLOR, fontsize=8.5)
         return
     right = max(longest * ROOM, floor * 1.12)
     axes.set_xlim(0, right)
     axes.axvline(floor, color=FLOOR_COLOR, linestyle="--", linewidth=1.2)
-    axes.set_xlabel(f"floor {_short(floor)}", x=min(0.93, max(0.07, floor / right)), ha="center", **text)
+    place = min(0.93, max(0.07, floor / right))
+    axes.set_xlabel(f"floor {_short(floor)}", x=place, ha="center", color=FLOOR_COLOR, fontsize=8.5)
 
 
 def _over_sizes(results: Results, subjects: Sequence[str]) -> Figure:
-    figure, panels = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(10, 3.9), layout=_layout())
     titles = ("one writer: write to delivery, p50 ms", "16 writers: writes/s")
     for axes, reading, title in zip(panels, Unrelated.plotted, titles, strict=True):
         for name in (*subjects, FLOOR):
-            style = {"color": FLOOR_COLOR, "linestyle": "--", "linewidth": 1.2} if name == FLOOR else {"marker": "o"}
-            style |= {"linewidth": 2.4, "zorder": 3} if name == "reactor" else {}
             points = [
                 (size, value)
                 for size in Unrelated.sizes
                 if (value := results.median(Unrelated.name, name, f"{reading}_{size}")) is not None
             ]
             if points:
-                axes.plot(
-                    *zip(*points, strict=True), label=name, **{"color": COLORS.get(name), "markersize": 5, **style}
-                )
+                axes.plot(*zip(*points, strict=True), label=name, **_line_style(name))
         axes.set(xscale="log", yscale="log", xlabel="subscriptions that no write concerns")
         axes.set_xticks(
             Unrelated.sizes, [_short(size) if size < 1000 else f"{size // 1000}k" for size in Unrelated.sizes]
@@ -153,8 +148,15 @@ def _over_sizes(results: Results, subjects: Sequence[str]) -> Figure:
     return figure
 
 
+def _line_style(name: str) -> dict[str, Any]:
+    if name == FLOOR:
+        return {"color": FLOOR_COLOR, "linestyle": "--", "linewidth": 1.2}
+    ours = {"linewidth": 2.4, "zorder": 3} if name == "reactor" else {}
+    return {"color": COLORS[name], "marker": "o", "markersize": 5, **ours}
+
+
 def _growth(results: Results) -> Figure:
-    figure, axes = plt.subplots(figsize=(8, 3.9), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 3.9), layout=_layout())
     for what in ("rerun", "insert", "range", "point"):
         values = [results.median("W10", "reactor", f"{what}_ms_{size}") or 0 for size in SIZES]
         axes.plot(SIZES, values, marker="o", markersize=5, label=what)
@@ -166,6 +168,10 @@ def _growth(results: Results) -> Figure:
     axes.set_title("p50, ms  (less is better)", loc="left", fontsize=9.5, color=QUIET)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
+
+
+def _layout() -> ConstrainedLayoutEngine:
+    return ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.09)  # inches
 
 
 def _better(reading: str) -> str:

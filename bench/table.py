@@ -61,7 +61,7 @@ def _goal_row(results: Results, workload: type[Workload], goal: Goal) -> str:
 def _compared(results: Results, workload: type[Workload], goal: Goal, cores: Cores) -> list[str]:
     """Ours, the best peer's, the ratio."""
     ours = _shown(results.median(workload.name, OURS, goal.reading, cores))
-    if goal.absolute or (best := best_peer(results, workload, goal, cores)) is None:
+    if (best := best_peer(results, workload, goal, cores)) is None:
         return [ours, "", ""]
     name, theirs = best
     ratio = _ratio(results, workload, goal, cores)
@@ -70,7 +70,7 @@ def _compared(results: Results, workload: type[Workload], goal: Goal, cores: Cor
 
 def _ratio(results: Results, workload: type[Workload], goal: Goal, cores: Cores) -> float | None:
     ours, best = results.median(workload.name, OURS, goal.reading, cores), best_peer(results, workload, goal, cores)
-    if ours is None or best is None:
+    if ours is None or best is None or (goal.absolute and not best[1]):
         return None
     return ours / best[1] if best[1] else math.inf
 

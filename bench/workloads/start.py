@@ -20,6 +20,7 @@ class StartUp(Workload):
     title: ClassVar[str] = "start: from the command to the first query answered"
     shown: ClassVar[tuple[str, ...]] = ("start_seconds", "cpu_seconds")
     plotted: ClassVar[tuple[str, ...]] = ("start_seconds", "cpu_seconds")
+    subjects: ClassVar[tuple[str, ...]] = ("reactor", "fastapi-shared", "pocketbase", "parse")
     goals: ClassVar[tuple[Goal, ...]] = (Goal("start_seconds", "less", 1.0, 0.5, absolute=True),)
 
     async def run(self, subject: Subject, seconds: float) -> Reading:  # noqa: ARG002 it takes what it takes

@@ -89,7 +89,8 @@ def label(reading: str) -> str:
         head, found, size = reading.rpartition(ending)
         if found and (not size or size[1:].isdecimal()):
             at = f" at {int(size[1:]):,}" if size else ""
-            return head.replace("_", " ").replace("cpu", "CPU").replace("http", "HTTP") + at + unit
+            name = head.replace("_", " ").replace("http", "HTTP").replace("cpu", "CPU each")
+            return name + unit + at
     return reading.replace("_", " ")
 
 

@@ -82,9 +82,9 @@ def test_results_are_the_same_after_they_were_kept(tmp_path: Path) -> None:
     ("reading", "text", "more"),
     [
         ("last_p50_ms", "last p50, ms", False),
-        ("writes_s_10000", "writes at 10,000/s", True),
+        ("writes_s_10000", "writes/s at 10,000", True),
         ("http_queries_s", "HTTP queries/s", True),
-        ("server_cpu_us", "server CPU, µs", False),
+        ("server_cpu_us", "server CPU each, µs", False),
         ("load_core", "load client, %", False),
         ("growth_to_5000", "growth to 5000", False),
         ("start_seconds", "start, s", False),

@@ -29,7 +29,7 @@ COLORS = {
     "parse": "#a475f9",
 }
 FLOOR_COLOR = "#cf222e"
-ROOM = 1.32
+ROOM = 1.38
 """Of the longest bar: its figure stands behind it."""
 
 FAR = 4.0

@@ -89,8 +89,8 @@ def label(reading: str) -> str:
         head, found, size = reading.rpartition(ending)
         if found and (not size or size[1:].isdecimal()):
             at = f" at {int(size[1:]):,}" if size else ""
-            name = head.replace("_", " ").replace("http", "HTTP").replace("cpu", "CPU each")
-            return name + unit + at
+            name = head.replace("_", " ").replace("http", "HTTP").replace("cpu", "CPU")
+            return name + (" each" if ending == "_us" else "") + unit + at
     return reading.replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""Run: every workload on every subject, round by round, and the floors beside them."""
+"""Run: every workload on every subject, round by round, the floors beside them, both ways of giving out the cores."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import asyncio
 import contextlib
 import gc
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.floors import FLOORS
+from bench.results import CORES, FLOOR, Cell, Cores, Results
 from bench.subjects import SUBJECTS
 from bench.workloads import WORKLOADS
 from bench.workloads.workload import Reading
 
 PORT = 18_400
-FLOOR_SECONDS = 2.0
+CELL_LIMIT = 100.0  # seconds; longer is a failure
+_UNKNOWN = 45.0  # seconds to keep for a cell that was never run; most take five
+_FLOOR_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,75 +31,82 @@ class Plan:
 
     workloads: Sequence[str]
     subjects: Sequence[str]
+    cores: Sequence[Cores]
     rounds: int
     seconds: float
-    cores: str  # the servers'
+
+    def cells(self) -> Iterator[Cell]:
+        """In the order they are run: what is compared lies close together, and no subject is always the first."""
+        for name in self.workloads:
+            workload = WORKLOADS[name]
+            for number in range(workload.rounds or self.rounds):
+                ours = [Cell(name, FLOOR, "one", number)] if name in FLOORS and "one" in self.cores else []
+                for subject in self.subjects:
+                    allowed = {"one": workload.subjects, "both": workload.on_both_cores}
+                    ours += [Cell(name, subject, cores, number) for cores in self.cores if subject in allowed[cores]]
+                yield from ours if number % 2 == 0 else reversed(ours)
 
 
-@dataclass(slots=True)
-class Results:
-    """Everything read, in the order it was."""
+async def run(
+    plan: Plan, results: Results, tell: Callable[[str], None], keep: Callable[[], None], within: float | None = None
+) -> bool:
+    """Fill in what the results lack; whether that is all of it. A cell that fails is noted and the rest goes on.
 
-    cores: str
-    readings: list[dict[str, Any]] = field(default_factory=list)  # workload, subject, round, and the Reading's items
-    floors: dict[str, float] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-
-    def of(self, workload: str, subject: str) -> list[Reading]:
-        """All readings of one cell."""
-        return [each["reading"] for each in self.readings if (each["workload"], each["subject"]) == (workload, subject)]
-
-    def to_json(self) -> str:
-        return json.dumps(
-            {"cores": self.cores, "floors": self.floors, "readings": self.readings, "failures": self.failures}, indent=1
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> Results:
-        stored = json.loads(text)
-        return cls(stored["cores"], stored["readings"], stored["floors"], stored["failures"])
-
-
-async def run(plan: Plan, tell: Callable[[str], None]) -> Results:
-    """All of it; a subject that fails is noted and the rest goes on."""
-    results = Results(plan.cores)
-    for name in FLOORS:
-        command = [
-            "taskset",
-            "-c",
-            "0",
-            sys.executable,
-            "-m",
-            "bench.floors",
-            name,
-            str(min(FLOOR_SECONDS, plan.seconds)),
-        ]
-        results.floors[name] = float(await asyncio.to_thread(subprocess.check_output, command))
-        tell(f"floor {name}: {results.floors[name]:,.0f}/s")
-    port = PORT
+    With `within`, no cell is begun, but the first, that would probably not end in so many seconds.
+    """
+    began = time.monotonic()
+    missing = {name: reason for name in plan.subjects if (reason := SUBJECTS[name].missing())}
+    for name, reason in missing.items():
+        tell(f"{name} is left out: {reason}")
+    results.skipped = missing
+    left = [cell for cell in plan.cells() if cell.subject not in missing and not results.has(cell)]
+    done = 0
     with tempfile.TemporaryDirectory(prefix="reactor-bench-") as folder:
-        for workload in (WORKLOADS[name]() for name in plan.workloads):
-            for round_number in range(plan.rounds):
-                for name in plan.subjects:
-                    if name not in workload.subjects and name != "reactor-http":
-                        continue
-                    port += 1
-                    subject = SUBJECTS[name](Path(folder), port, plan.cores)
-                    began = time.monotonic()
-                    try:
-                        await subject.start()
-                        reading = await workload.run(subject, plan.seconds)
-                    except Exception as error:  # noqa: BLE001 one cell of the table is not worth the others
-                        results.failures.append(f"{workload.name} {name}: {type(error).__name__}: {error}")
-                        tell(f"{workload.name} {name}: failed: {error}")
-                        continue
-                    finally:
-                        with contextlib.suppress(OSError):
-                            subject.stop()
-                        gc.collect()
-                    results.readings.append(
-                        {"workload": workload.name, "subject": name, "round": round_number, "reading": reading}
-                    )
-                    shown = ", ".join(f"{key} {reading[key]:,.2f}" for key in workload.shown if key in reading)
-                    tell(f"{workload.name} {name} ({time.monotonic() - began:.0f} s): {shown}")
-    return results
+        for number, cell in enumerate(left):
+            kind = f"{cell.workload} {cell.subject} {cell.cores}"
+            needs = results.took.get(kind, _UNKNOWN)
+            if within is not None and done and time.monotonic() - began + needs > within:
+                tell(f"{len(left) - done} readings are left")
+                return False
+            cell_began = time.monotonic()
+            try:
+                reading = await asyncio.wait_for(_read(plan, cell, Path(folder), PORT + number), CELL_LIMIT)
+            except Exception as error:  # noqa: BLE001 one cell of the table is not worth the others
+                results.failures[cell] = f"{type(error).__name__}: {error}"
+                tell(f"{kind}: failed: {results.failures[cell]}")
+            else:
+                results.readings[cell] = reading
+                tell(_line(cell, reading, time.monotonic() - cell_began))
+            results.took[kind] = max(results.took.get(kind, 0), time.monotonic() - cell_began)
+            done += 1
+            keep()
+    return True
+
+
+async def _read(plan: Plan, cell: Cell, folder: Path, port: int) -> Reading:
+    if cell.subject == FLOOR:
+        return await _floor(cell.workload, min(plan.seconds, _FLOOR_SECONDS))
+    subject = SUBJECTS[cell.subject](folder, port, CORES[cell.cores])
+    try:
+        await subject.start()
+        return await WORKLOADS[cell.workload]().run(subject, plan.seconds)
+    finally:
+        with contextlib.suppress(OSError):
+            subject.stop()
+        gc.collect()
+
+
+async def _floor(workload: str, seconds: float) -> Reading:
+    command = ("taskset", "-c", CORES["one"], sys.executable, "-m", "bench.floors", workload, str(seconds))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"it ended with {process.returncode}")
+    reading: Reading = json.loads(output)
+    return reading
+
+
+def _line(cell: Cell, reading: Reading, took: float) -> str:
+    shown = ", ".join(f"{key} {reading[key]:,.2f}" for key in WORKLOADS[cell.workload].shown if key in reading)
+    where = "" if cell.subject == FLOOR else f", {cell.cores} core{'s' if cell.cores == 'both' else ''}"
+    return f"{cell.workload} {cell.subject}{where} ({took:.0f} s): {shown}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ClassVar
 
 from bench.clients.http import Http
 from bench.clients.websocket import WebSocket
 from bench.subjects.rest import RestWriter
-from bench.subjects.subject import OnPush, Subject, Writer
+from bench.subjects.subject import OnPush, Reader, Subject, Writer
 
 APP = Path(__file__).parent.parent / "apps" / "fastapi_app"
 READERS = 64
@@ -21,11 +20,12 @@ class FastApiShared(Subject):
     """Tuned by hand: a changed channel's query runs once for all its subscribers."""
 
     name: ClassVar[str] = "fastapi-shared"
-    durable: ClassVar[str] = "fsync before the answer, one by one"
+    durable: ClassVar[str] = "fsync before the answer, one by one (SQLite, WAL, synchronous=FULL, its default)"
     mode: ClassVar[str] = "shared"
 
     async def start(self) -> None:
         self.fresh_folder()
+        self.runs_at = self.folder / "runs"
         command = [str(Path(sys.executable).with_name("uvicorn")), "--app-dir", str(APP), "server:app"]
         self.spawn(
             [*command, "--port", str(self.port), "--no-access-log", "--log-level", "warning"],
@@ -55,7 +55,7 @@ class FastApiShared(Subject):
         await connection.call("POST", f"/fill/{count}")
         connection.close()
 
-    async def ranges(self, way: str, groups: int) -> list[Callable[[int], Awaitable[None]]]:
+    async def ranges(self, way: str, groups: int) -> list[Reader]:
         if way == "http":
             return [_http_reader(await Http.open(self.port), groups) for _ in range(READERS)]
         return [await _socket_reader(self.port, groups) for _ in range(READERS)]
@@ -68,21 +68,22 @@ class FastApiNaive(FastApiShared):
     mode: ClassVar[str] = "naive"
 
 
-def _http_reader(connection: Http, groups: int) -> Callable[[int], Awaitable[None]]:
-    async def read(number: int) -> None:
+def _http_reader(connection: Http, groups: int) -> Reader:
+    async def read(number: int) -> bytes:
         status, answer = await connection.request("GET", f"/rows/{number % groups}")
         if status != 200:
             raise RuntimeError(f"{status} {answer[:300]!r}")
+        return answer
 
     return read
 
 
-async def _socket_reader(port: int, groups: int) -> Callable[[int], Awaitable[None]]:
+async def _socket_reader(port: int, groups: int) -> Reader:
     answers: asyncio.Queue[bytes] = asyncio.Queue()
     socket = await WebSocket.open(port, "/rows", answers.put_nowait)
 
-    async def read(number: int) -> None:
+    async def read(number: int) -> bytes:
         socket.send(str(number % groups))
-        await answers.get()
+        return await answers.get()
 
     return read

@@ -15,6 +15,7 @@ from bench.subjects.rest import RestWriter
 from bench.subjects.subject import OnPush, Subject, Writer
 
 HOOKS = Path(__file__).parent.parent / "apps" / "pocketbase_hooks"
+COMMAND = Path(sys.executable).with_name("pocketbase")
 RECORDS = "/api/collections/{}/records"
 OPERATOR = ("bench@example.com", "only-on-loopback")
 
@@ -23,11 +24,15 @@ class PocketBase(Subject):
     """Pushes the changed record, not the query's result: what a client makes of it is its own work."""
 
     name: ClassVar[str] = "pocketbase"
-    durable: ClassVar[str] = "not until SQLite's next checkpoint (synchronous=NORMAL)"
+    durable: ClassVar[str] = "not durable until SQLite's next checkpoint (WAL, synchronous=NORMAL), as shipped"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if COMMAND.exists() else "it is not installed: pip install -e '.[bench]'"
 
     async def start(self) -> None:
         self.fresh_folder()
-        command = str(Path(sys.executable).with_name("pocketbase"))
+        command = str(COMMAND)
         data = str(self.folder / "pb_data")
         await asyncio.to_thread(subprocess.check_output, [command, "superuser", "upsert", *OPERATOR, "--dir", data])
         self.spawn([command, "serve", "--http", f"127.0.0.1:{self.port}", "--dir", data, "--hooksDir", str(HOOKS)])

@@ -7,39 +7,40 @@ import json
 import shutil
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.clients.http import Http
 from bench.clients.websocket import WebSocket
-from bench.subjects.subject import OnPush, Subject, Writer
+from bench.subjects.subject import OnPush, Reader, Subject, Writer
 
 SYNC = "/api/1.48.0/sync"
 APP = Path(__file__).parent.parent / "apps" / "reactor_app"
 READERS = 64
+ASKS = "/api/query?path=bench%3Acounter&args=%7B%7D&format=json"  # a query: answered, so is everything it needs
 
 
 class Reactor(Subject):
     """Writes and subscriptions by the sync protocol, as the official clients speak it."""
 
     name: ClassVar[str] = "reactor"
-    durable: ClassVar[str] = "fsync before the answer, in groups"
+    durable: ClassVar[str] = "fsync before the answer, in groups (SQLite, WAL, synchronous=FULL), as shipped"
 
     _connection: Http | None = None  # for query(); opened by the first
 
     async def start(self) -> None:
         self.fresh_folder()
-        self.run()
-        await self.up("/version")
+        self.runs_at = self.folder / "runs"
+        await self.run()
 
-    def run(self) -> None:
-        """Start it on the folder as it is."""
+    async def run(self) -> None:
+        """Start it on the folder as it is, and wait until it answers a query."""
         project = self.folder / "project"
         if not project.exists():
             shutil.copytree(APP, project, ignore=shutil.ignore_patterns("__pycache__"))
         command = Path(sys.executable).with_name("reactor")
         self.spawn([str(command), "serve", "--port", str(self.port), "--data", str(self.folder / "data")], cwd=project)
+        await self.up(ASKS)
 
     async def subscribe(self, channel: str, on_push: OnPush) -> WebSocket:
         """Follow the newest messages of a channel."""
@@ -76,7 +77,7 @@ class Reactor(Subject):
         for start in range(0, count, 500):
             await writer.call("bench:fill", {"start": start, "count": min(500, count - start)})
 
-    async def ranges(self, way: str, groups: int) -> list[Callable[[int], Awaitable[None]]]:
+    async def ranges(self, way: str, groups: int) -> list[Reader]:
         """By POST /api/query, or by adding a query to the socket's set and taking it away again."""
         if way == "http":
             return [_http_reader(await Http.open(self.port), groups) for _ in range(READERS)]
@@ -168,7 +169,7 @@ class SocketReader:
         self._groups = groups
         self._version = 0
         self._queries = 0
-        self._answer: asyncio.Future[None] | None = None
+        self._answer: asyncio.Future[bytes] | None = None
         self._socket: WebSocket | None = None
 
     @classmethod
@@ -181,9 +182,9 @@ class SocketReader:
 
     def _on_message(self, message: bytes) -> None:
         if b'"QueryUpdated"' in message and self._answer is not None and not self._answer.done():
-            self._answer.set_result(None)
+            self._answer.set_result(message)
 
-    async def read(self, number: int) -> None:
+    async def read(self, number: int) -> bytes:
         """The newest rows of one group; the query before it is taken away in the same message."""
         assert self._socket is not None
         changes = [_add(self._queries, "bench:rows", {"group": number % self._groups, "nonce": number})]
@@ -193,15 +194,16 @@ class SocketReader:
         self._socket.send(_modify(self._version, changes))
         self._queries += 1
         self._version += 1
-        await self._answer
+        return await self._answer
 
 
-def _http_reader(connection: Http, groups: int) -> Callable[[int], Awaitable[None]]:
-    async def read(number: int) -> None:
+def _http_reader(connection: Http, groups: int) -> Reader:
+    async def read(number: int) -> bytes:
         body = b'{"path":"bench:rows","args":{"group":%d,"nonce":%d},"format":"json"}' % (number % groups, number)
         status, answer = await connection.request("POST", "/api/query", body)
         if status != 200 or (b'"success"' not in answer[:40] and b'"success"' not in answer[-200:]):
             raise RuntimeError(f"{status} {answer[:300]!r}")
+        return answer
 
     return read
 

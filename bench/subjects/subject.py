@@ -22,10 +22,15 @@ from bench.clients.http import Http
 OnPush = Callable[[bytes], None]
 """Is given the bytes of every push after the first result."""
 
+Reader = Callable[[int], Awaitable[bytes]]
+"""Reads the newest rows of a group, and returns the answer as it came."""
+
 _PSS = re.compile(rb"^Pss:\s+(\d+)", re.MULTILINE)
 _UP_WITHIN = 90.0  # seconds
 _DOWN_WITHIN = 10.0
 _NICE = -15
+_WORDS = 400  # characters of a log, when a subject does not come up
+_WITH_US = ("setpriv", "--pdeathsig", "INT") if shutil.which("setpriv") else ()  # util-linux has it
 
 
 def prefer(pid: int | str) -> None:
@@ -61,6 +66,10 @@ class Subject(ABC):
 
     name: ClassVar[str]
     durable: ClassVar[str]  # what an acknowledged write has survived
+    warm: ClassVar[float] = 0.5  # seconds of load before it counts
+    runs_at: Path | None = (
+        None  # where it counts, by channel, how often its query ran (`bench/apps`); None: it does not
+    )
 
     def __init__(self, folder: Path, port: int, cores: str) -> None:
         self.folder = folder / self.name
@@ -68,8 +77,14 @@ class Subject(ABC):
         self.cores = cores
         self._processes: list[subprocess.Popen[bytes]] = []  # grows in spawn()
         self.started_in = 0.0  # seconds from the command to the first answer; set by up()
+        self._began = 0.0  # when its first process was started; set by spawn()
 
     # ── what a subject says of itself ────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """What is to be done before it can be run on this machine; None when nothing is."""
+        return None
 
     @abstractmethod
     async def start(self) -> None:
@@ -86,14 +101,20 @@ class Subject(ABC):
     async def counter(self) -> int:
         """What the counter stands at."""
 
+    def runs(self, channels: int) -> Sequence[int]:
+        """How often the query of channels "c0", "c1", … has run in its processes, counted there. Empty if it does not."""
+        if self.runs_at is None:
+            return ()
+        return list(memoryview(self.runs_at.read_bytes()).cast("I"))[:channels]
+
     async def fill_rows(self, count: int) -> None:
         """Make the table of `count` rows that `ranges` reads: groups of 100."""
         raise NotImplementedError
 
-    async def ranges(self, way: str, groups: int) -> list[Callable[[int], Awaitable[None]]]:
+    async def ranges(self, way: str, groups: int) -> list[Reader]:
         """64 clients, each of which reads the 20 newest rows of a group, by "http" or by "socket".
 
-        They are called with any number; the group is that of the number, modulo `groups`.
+        They are called with any number, and return the answer; the group is that of the number, modulo `groups`.
         """
         raise NotImplementedError
 
@@ -104,36 +125,52 @@ class Subject(ABC):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
 
-    def spawn(self, command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
-        """Start one of its processes."""
+    def spawn(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        user: str | None = None,
+    ) -> None:
+        """Start one of its processes; should the benchmark be killed, it is told to end."""
+        if not self._processes:
+            self._began = time.monotonic()
         with (self.folder / f"{len(self._processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                ["taskset", "-c", self.cores, *command],
+                [*_WITH_US, "taskset", "-c", self.cores, *command],
                 stdout=log,
                 stderr=log,
                 cwd=cwd or self.folder,
                 env={**os.environ, **(env or {})},
+                user=user,
                 start_new_session=True,
             )
         self._processes.append(process)
         prefer(process.pid)
 
     async def up(self, path: str) -> None:
-        """Wait until it answers there. Raises RuntimeError when it does not."""
-        began = time.monotonic()
-        while time.monotonic() - began < _UP_WITHIN:
-            if any(process.poll() is not None for process in self._processes):
-                break
-            try:
-                connection = await Http.open(self.port)
-                await connection.request("GET", path)
-            except OSError:
-                await asyncio.sleep(0.005)
-            else:
-                connection.close()
-                self.started_in = time.monotonic() - began
+        """Wait until it answers there, and not with an error. Raises RuntimeError when it does not."""
+        end = time.monotonic() + _UP_WITHIN
+        while time.monotonic() < end and all(process.poll() is None for process in self._processes):
+            if await self._answers(path):
+                self.started_in = time.monotonic() - self._began
                 return
-        raise RuntimeError(f"{self.name} did not come up: see {self.folder}")
+            await asyncio.sleep(0.005)
+        raise RuntimeError(f"{self.name} did not come up: {self._last_words()}")
+
+    async def _answers(self, path: str) -> bool:
+        try:
+            connection = await Http.open(self.port)
+            status, _ = await connection.request("GET", path)
+        except OSError:
+            return False
+        connection.close()
+        return status < 300
+
+    def _last_words(self) -> str:
+        """What its processes wrote last, on one line."""
+        texts = (log.read_text(errors="replace") for log in sorted(self.folder.glob("*.log")))
+        return " … ".join(" ".join(text.split())[-_WORDS:] for text in texts)
 
     def tree(self) -> list[psutil.Process]:
         """All its processes."""

@@ -7,7 +7,7 @@ from bench.workloads.many_queries import Selective, Unrelated
 from bench.workloads.memory import IdleConnections
 from bench.workloads.one_query import FanOut, LastSubscriber
 from bench.workloads.reads import RangeReads
-from bench.workloads.start import StartUp
+from bench.workloads.start import StartFull, StartUp
 from bench.workloads.workload import Workload
 from bench.workloads.writes import Durable, HotCounter
 
@@ -23,6 +23,7 @@ WORKLOADS: dict[str, type[Workload]] = {
         RangeReads,
         IdleConnections,
         StartUp,
+        StartFull,
         Growth,
     )
 }

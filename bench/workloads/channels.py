@@ -63,9 +63,13 @@ class Channels:
 
         return on_push
 
-    async def load(self, subject: Subject, writers: int, seconds: float, *, closed: bool = False) -> Load:
-        """Write to random channels; each writer waits for its answer and, if `closed`, for the delivery."""
+    async def load(
+        self, subject: Subject, writers: int, seconds: float, *, closed: bool = False, first: int | None = None
+    ) -> Load:
+        """Write to random channels, or to the `first` ones only; each writer waits for its answer and, if `closed`, for
+        the delivery."""
         chance = random.Random(1)
+        among = len(self.names) if first is None else first
         acks: list[float] = []
         clients = [await subject.writer() for _ in range(writers)]
         began = time.perf_counter()
@@ -73,7 +77,7 @@ class Channels:
 
         async def one(writer: Writer) -> None:
             while time.perf_counter() < end:
-                at = chance.randrange(len(self.names))
+                at = chance.randrange(among)
                 number, text = self._texts.text()
                 self._owner[number] = at
                 sent = self._waiting[at][number] = time.perf_counter()

@@ -16,6 +16,15 @@ Reading = dict[str, float]
 Better = Literal["less", "more"]
 
 _NUMBER = re.compile(rb"~(\d{8})~")
+_UNITS = {
+    "_ms": ", ms",
+    "_us": ", µs",
+    "_mb": ", MB",
+    "_kb": ", KB",
+    "_seconds": ", s",
+    "_s": "/s",
+    "_core": " client, %",
+}
 _AT_ONCE = 25  # subscriptions asked for at the same time
 
 
@@ -37,8 +46,11 @@ class Workload(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     shown: ClassVar[tuple[str, ...]]  # readings in the table, in order
+    plotted: ClassVar[tuple[str, ...]] = ()  # those in the picture
     goals: ClassVar[tuple[Goal, ...]] = ()
     subjects: ClassVar[tuple[str, ...]] = ("reactor", "fastapi-shared", "fastapi-naive", "pocketbase", "parse")
+    on_both_cores: ClassVar[tuple[str, ...]] = ("reactor", "fastapi-shared", "pocketbase", "parse")
+    rounds: ClassVar[int | None] = None  # when a reading is a median already; None: as many as are asked for
 
     @abstractmethod
     async def run(self, subject: Subject, seconds: float) -> Reading: ...
@@ -56,9 +68,35 @@ class Numbered:
         return self.last, f"~{self.last:08d}~" + "x" * 90
 
 
+def ignore(_push: bytes) -> None:
+    """For subscribers of whom nothing is asked."""
+
+
 def numbers(push: bytes) -> list[int]:
     """Of all texts in a push."""
     return list(map(int, _NUMBER.findall(push)))
+
+
+def newest(push: bytes) -> int:
+    """Of the first text in a push: every subject has the newest first, or alone. A tenth of the work of `numbers`."""
+    found = _NUMBER.search(push)
+    return int(found[1]) if found else 0
+
+
+def label(reading: str) -> str:
+    """A reading's name for people: "last_p50_ms" is "last p50, ms"."""
+    for ending, unit in _UNITS.items():
+        head, found, size = reading.rpartition(ending)
+        if found and (not size or size[1:].isdecimal()):
+            at = f" at {int(size[1:]):,}" if size else ""
+            name = head.replace("_", " ").replace("http", "HTTP").replace("cpu", "CPU")
+            return name + (" each" if ending == "_us" else "") + unit + at
+    return reading.replace("_", " ")
+
+
+def more_is_better(reading: str) -> bool:
+    """Of rates; of all else less is."""
+    return reading.endswith("_s") or "_s_" in reading
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

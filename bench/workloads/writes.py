@@ -20,14 +20,18 @@ class Durable(Workload):
 
     name: ClassVar[str] = "W4"
     title: ClassVar[str] = "32 writers, durable: mutations"
-    shown: ClassVar[tuple[str, ...]] = ("writes_s", "ack_p50_ms", "ack_p99_ms", "server_cpu_us")
+    shown: ClassVar[tuple[str, ...]] = ("writes_s", "ack_p50_ms", "ack_p99_ms", "server_cpu_us", "load_core")
+    plotted: ClassVar[tuple[str, ...]] = ("writes_s", "server_cpu_us")
+    subjects: ClassVar[tuple[str, ...]] = (
+        "reactor", "reactor-http", "fastapi-shared", "fastapi-naive", "pocketbase", "parse",
+    )  # fmt: skip
     goals: ClassVar[tuple[Goal, ...]] = (
         Goal("writes_s", "more", 2.0, 3.0, among=("fastapi-shared", "fastapi-naive", "parse")),
     )
 
     async def run(self, subject: Subject, seconds: float) -> Reading:
         channels = Channels(1000, "c")
-        await channels.load(subject, WRITERS, 1)
+        await channels.load(subject, WRITERS, subject.warm)
         with Meter(subject) as meter:
             load = await channels.load(subject, WRITERS, seconds)
             meter.stop()
@@ -44,7 +48,9 @@ class HotCounter(Workload):
 
     name: ClassVar[str] = "W5"
     title: ClassVar[str] = "32 writers on one counter: increments"
-    shown: ClassVar[tuple[str, ...]] = ("increments_s", "lost", "failed", "server_cpu_us")
+    shown: ClassVar[tuple[str, ...]] = ("increments_s", "lost", "failed", "server_cpu_us", "load_core")
+    plotted: ClassVar[tuple[str, ...]] = ("increments_s", "lost")
+    subjects: ClassVar[tuple[str, ...]] = ("reactor", "reactor-http", "fastapi-shared", "pocketbase", "parse")
     goals: ClassVar[tuple[Goal, ...]] = (
         Goal("increments_s", "more", 1.7, 2.5),
         Goal("lost", "less", 0, 0, absolute=True),
@@ -70,10 +76,10 @@ class HotCounter(Workload):
             await asyncio.gather(*map(one, writers))
             took = time.perf_counter() - began
             meter.stop()
-        done = INCREMENTS - failed
+        done = await subject.counter() - before
         return {
-            "increments_s": done / took,
-            "lost": done - (await subject.counter() - before),
+            "increments_s": done / took,  # lost ones do not count
+            "lost": INCREMENTS - failed - done,
             "failed": failed,
-            **meter.readings(done),
+            **meter.readings(INCREMENTS),
         }

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import mmap
 import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import Response
@@ -32,6 +34,19 @@ INSERT OR IGNORE INTO counters VALUES('c', 0);
 CREATE TABLE IF NOT EXISTS rows(id INTEGER PRIMARY KEY, grp INTEGER, at REAL, title TEXT, score REAL);
 CREATE INDEX IF NOT EXISTS by_group_at ON rows(grp, at);
 """)
+
+
+CHANNELS = 1000
+
+
+def shared_counts() -> memoryview:
+    """One number for each channel, beside the database."""
+    file = os.open(Path(os.environ["DATABASE"]).with_name("runs"), os.O_RDWR | os.O_CREAT)
+    os.ftruncate(file, CHANNELS * 4)
+    return memoryview(mmap.mmap(file, CHANNELS * 4)).cast("I")
+
+
+runs = shared_counts()
 
 
 @asynccontextmanager
@@ -58,6 +73,8 @@ class Message(BaseModel):
 
 def latest(channel: str) -> str:
     """The newest messages of a channel, as JSON."""
+    if channel[0] == "c":
+        runs[int(channel[1:])] += 1  # so that the benchmark knows what ran
     found = db.execute(
         "SELECT id, channel, author, text, created FROM messages WHERE channel=? ORDER BY id DESC LIMIT 20", (channel,)
     ).fetchall()

@@ -103,7 +103,10 @@ class ReadSetBuilder:
 
     def add(self, index: int, read: KeyRange) -> bool:
         """Say that `read` was looked at. Returns False when exactly that was known already."""
-        start, end = read
+        return self.cover(index, *read)
+
+    def cover(self, index: int, start: bytes, end: bytes | None) -> bool:
+        """`add` of the range between two keys."""
         ranges = self._points.get(index)
         if ranges is None:
             self._points[index] = {start: end}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from reactor.database.catalog import (
     BY_CREATION_TIME,
@@ -83,7 +84,7 @@ class Reading:
 
     def read_code(self, part: str) -> None:
         """Say that what this call does is told by this part of the code: a push that changes it meets the call."""
-        self.reads.add(SYSTEM_INDEX, KeyRange.point(code_key(part)))
+        self.reads.cover(SYSTEM_INDEX, *_code_range(part))
 
     def get(self, id: str) -> Stored | None:
         """The document, or None. Raises InvalidId for a text that is no id; one of no known table gives None."""
@@ -262,7 +263,7 @@ class Reading:
     def _look_up(self, table: TableInfo, id: str) -> Stored | None:
         """The document by a well-formed id; recorded as read, not counted as a document."""
         key = id.encode()
-        if self.reads.add(table.by_id, KeyRange(key, key + b"\0")):
+        if self.reads.cover(table.by_id, key, key + b"\0"):
             self.usage.count_range()
         row = self.documents.get(table.place, id)
         return None if row is None else Stored(id, table.name, row.creation_time, row.data)
@@ -282,6 +283,11 @@ class Reading:
         if found.kind != kind:
             raise InvalidQuery(f"Index {table}.{index} is of kind `{found.kind}` and cannot be read as `{kind}`.")
         return info, found
+
+
+@lru_cache(maxsize=1024)
+def _code_range(part: str) -> KeyRange:
+    return KeyRange.point(code_key(part))
 
 
 def _extent(

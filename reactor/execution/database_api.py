@@ -54,7 +54,7 @@ class DatabaseReader:
             definition = self._known(source.table)
             return DocumentQuery(
                 scope,
-                Source(source.table_name, source.index_name, *source.wire_bounds()),
+                Source(str(definition.name), source.index_name, source.equal, source.lower, source.upper),
                 definition,
             )
         if isinstance(source, type) and issubclass(source, Table):

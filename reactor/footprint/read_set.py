@@ -132,6 +132,21 @@ class ReadSetBuilder:
         self._traces.append((index, trace))
         return trace
 
+    def to_wire(self) -> Wire:
+        """`build().to_wire()`, made at once where only ranges were read that are known by now."""
+        if self._traces or self._predicates:
+            return self.build().to_wire()
+        wire: Wire = {}
+        for index, ranges in self._points.items():
+            if len(ranges) == 1:
+                (only,) = ranges.items()
+                start, end = only
+                if end is None or start < end:
+                    wire[index] = [only]
+            elif merged := union(ranges.items()):
+                wire[index] = [*merged]
+        return wire
+
     def build(self) -> ReadSet:
         """Everything read so far."""
         found: dict[int, list[KeyRange]] = {

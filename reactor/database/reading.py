@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from reactor.database.catalog import (
     BY_CREATION_TIME,
@@ -18,7 +19,7 @@ from reactor.database.catalog import (
     table_number_key,
     variable_key,
 )
-from reactor.database.scan import Scan
+from reactor.database.scan import CHUNK, FIRST_CHUNK, Scan
 from reactor.database.stored import Stored
 from reactor.database.text_scan import TextScan
 from reactor.database.usage import Usage
@@ -83,7 +84,7 @@ class Reading:
 
     def read_code(self, part: str) -> None:
         """Say that what this call does is told by this part of the code: a push that changes it meets the call."""
-        self.reads.add(SYSTEM_INDEX, KeyRange.point(code_key(part)))
+        self.reads.cover(SYSTEM_INDEX, *_code_range(part))
 
     def get(self, id: str) -> Stored | None:
         """The document, or None. Raises InvalidId for a text that is no id; one of no known table gives None."""
@@ -115,13 +116,47 @@ class Reading:
         InvalidQuery for an unknown index, IndexNotReady for one being filled.
         """
         info, found = self._index(table, index)
-        bounds = (Bound._make(lower) if lower else None, Bound._make(upper) if upper else None)
-        within = id_range_of(equal, *bounds) if index == BY_ID else range_of(equal, *bounds)
+        within = _extent(index, equal, lower, upper)
         if after is not None:
             within = within.intersection(_before(after) if descending else _behind(after))
         if until is not None:
             within = within.intersection(KeyRange(until, None) if descending else KeyRange(b"", until + b"\0"))
         return Scan(self, info, found, within, descending=descending, limit=limit)
+
+    def collect(
+        self,
+        table: str,
+        index: str,
+        equal: tuple[Value | Undefined, ...],
+        lower: tuple[Value | Undefined, bool] | None,
+        upper: tuple[Value | Undefined, bool] | None,
+        descending: bool,
+        limit: int | None,
+    ) -> list[tuple[bytes, bytes]]:
+        """All that a scan of this gives, at once: the key and the data of each document."""
+        info, found = self._index(table, index)
+        rest = within = _extent(index, equal, lower, upper)
+        collected: list[tuple[bytes, bytes]] = []
+        if limit == 0 or info is None or found is None:
+            return collected
+        usage, number = self.usage, found.number
+        usage.count_range()
+        size = FIRST_CHUNK if limit is None else min(limit, CHUNK)
+        while True:
+            rows = self.documents.collect(info.place, found.place, rest, size, descending=descending)
+            collected = collected + rows if collected else rows
+            wanted = limit is None or len(collected) < limit
+            if wanted and len(rows) < size:  # nothing is behind them
+                self.reads.cover(number, *within)
+            elif rows:
+                last = rows[-1][0]
+                rest = KeyRange(rest.start, last) if descending else KeyRange(last + b"\0", rest.end)
+                self.reads.cover(number, last if descending else within.start, within.end if descending else rest.start)
+            if rows:
+                usage.count_reads(len(rows), sum([len(data) for _, data in rows]))
+            if not wanted or len(rows) < size:
+                return collected
+            size = CHUNK if limit is None else min(limit - len(collected), CHUNK)
 
     def search(
         self,
@@ -228,7 +263,7 @@ class Reading:
     def _look_up(self, table: TableInfo, id: str) -> Stored | None:
         """The document by a well-formed id; recorded as read, not counted as a document."""
         key = id.encode()
-        if self.reads.add(table.by_id, KeyRange(key, key + b"\0")):
+        if self.reads.cover(table.by_id, key, key + b"\0"):
             self.usage.count_range()
         row = self.documents.get(table.place, id)
         return None if row is None else Stored(id, table.name, row.creation_time, row.data)
@@ -248,6 +283,21 @@ class Reading:
         if found.kind != kind:
             raise InvalidQuery(f"Index {table}.{index} is of kind `{found.kind}` and cannot be read as `{kind}`.")
         return info, found
+
+
+@lru_cache(maxsize=1024)
+def _code_range(part: str) -> KeyRange:
+    return KeyRange.point(code_key(part))
+
+
+def _extent(
+    index: str,
+    equal: tuple[Value | Undefined, ...] | list[Value | Undefined],
+    lower: tuple[Value | Undefined, bool] | None,
+    upper: tuple[Value | Undefined, bool] | None,
+) -> KeyRange:
+    bounds = (Bound._make(lower) if lower else None, Bound._make(upper) if upper else None)
+    return id_range_of(equal, *bounds) if index == BY_ID else range_of(equal, *bounds)
 
 
 def _behind(key: bytes) -> KeyRange:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # a Scan belongs to a Reading, which makes it
     from reactor.database.reading import Reading
 
 CHUNK = 128
-_FIRST_CHUNK = 32  # most scans are short
+FIRST_CHUNK = 32  # most scans are short
 _AFTER_WRITE = 4  # a body that writes makes what was fetched stale: fetch little, then more again
 _GROWTH = 4
 
@@ -65,7 +65,7 @@ class Scan(Iterator[Stored]):
         self._left = -1 if limit is None else limit  # documents still wanted; negative: all
         self._chunk: list[ScanRow] = []
         self._next = 0  # of _chunk
-        self._fetch_size = _FIRST_CHUNK if limit is None else max(1, min(limit, CHUNK))
+        self._fetch_size = FIRST_CHUNK if limit is None else max(1, min(limit, CHUNK))
         self._short = False  # the last chunk was not full: nothing is behind it
         self._trace = None if index is None else reading.reads.trace(index.number, within, descending=descending)
         self._writes = -1  # the call's count of writes when the chunk was fetched; -1 before the first
@@ -99,26 +99,6 @@ class Scan(Iterator[Stored]):
             self._left -= 1
             reading.usage.count_read(len(row.data))
             return Stored(row.id, self._table.name, row.creation_time, row.data)
-
-    def all(self) -> list[ScanRow]:
-        """Every document there is, at once: what iterating over a fresh scan gives when nobody writes meanwhile."""
-        assert self._writes == -1, "the scan has begun"
-        found: list[ScanRow] = []
-        if self._left == 0 or self._table is None or self._trace is None:
-            return found
-        self._begin_or_refresh()
-        usage = self._reading.usage
-        while self._left != 0 and not self._short:
-            self._fetch()
-            rows = self._chunk if self._left < 0 else self._chunk[: self._left]
-            if rows:
-                self._left -= len(rows) if self._left > 0 else 0
-                self.position = self._trace.last = rows[-1].key
-                usage.count_reads(len(rows), sum([len(row.data) for row in rows]))
-                found += rows
-        if self._left != 0:
-            self._finish()
-        return found
 
     def _begin_or_refresh(self) -> None:
         """Before the first fetch, and again whenever the call has written: what was fetched may be stale."""

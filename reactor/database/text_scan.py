@@ -16,7 +16,7 @@ from reactor.database.stored import Stored
 from reactor.errors import LimitExceeded
 from reactor.footprint.text_predicate import TextPredicate
 from reactor.limits import setting
-from reactor.storage.storage import ScanRow, Texts
+from reactor.storage.storage import Texts
 
 if TYPE_CHECKING:  # a TextScan belongs to a Reading, which makes it
     from reactor.database.reading import Reading
@@ -92,9 +92,9 @@ class TextScan(Iterator[Stored]):
             raise self._too_many()
         raise StopIteration
 
-    def all(self) -> list[ScanRow]:
-        """Every document there is, at once."""
-        return [ScanRow(self.position or b"", row.id, row.creation_time, row.data) for row in self]
+    def collect(self) -> list[tuple[bytes, bytes]]:
+        """Every document there is, at once: each one's key in `by_id`, and its data."""
+        return [(row.id.encode(), row.data) for row in self]
 
     def _search(self, index: IndexInfo) -> Sequence[Ranked]:
         reading, predicate, place = self._reading, self._predicate, index.place

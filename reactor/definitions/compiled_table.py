@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 
 from reactor.definitions.constraints import constraints_of
 from reactor.definitions.shape import compile_serializer, compile_validator, plain_value
+from reactor.definitions.wire_scalars import plain_type
 from reactor.definitions.wire_schema import Names, WireForm, WireWalk
 from reactor.errors import DefinitionError
 from reactor.values.validator import (
@@ -36,6 +37,7 @@ class Column(NamedTuple):
     wire: str
     form: WireForm
     optional: bool
+    plain: type | None  # values of just this type are the Values, whatever they are, but for what is no Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _field_schema(fields: Any, name: str) -> Any:
 def _column(walk: WireWalk, altered: dict[str, Any], field: Field, prefix: str) -> Column:
     schema = altered["schema"]
     is_optional = schema["type"] == "default" and schema["default"] is None
-    return Column(prefix + field.name, WireForm(walk.close(schema), field.validator), is_optional)
+    return Column(prefix + field.name, WireForm(walk.close(schema), field.validator), is_optional, plain_type(schema))
 
 
 def _object_in(walk: WireWalk, schema: Any) -> Any:

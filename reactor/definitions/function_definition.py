@@ -36,8 +36,8 @@ class FunctionDefinition:
     """One function of a bundle. Make it with `FunctionDefinition.of`, when everything is imported."""
 
     __slots__ = (
-        "_arguments", "_names", "_result", "_signature", "_wire_names", "args", "fn", "function", "kind", "path",
-        "python_path", "returns", "visibility",
+        "_arguments", "_names", "_result", "_signature", "_wire_names", "args", "fn", "function", "kind", "module",
+        "path", "python_path", "returns", "visibility",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +49,7 @@ class FunctionDefinition:
         self.visibility: Visibility = function.visibility
         self.path = path
         self.python_path = python_path
+        self.module = python_path.rpartition(":")[0].replace("/", ".")  # the dotted path under `functions/`
         self._names = names
         self._signature = _signature(function.fn, python_path)
         self._wire_names = {name: names(name) for name in self._signature.parameters}
@@ -74,11 +75,6 @@ class FunctionDefinition:
 
     def __repr__(self) -> str:
         return f"<{self.visibility} {self.kind} {self.path}>"
-
-    @property
-    def module(self) -> str:
-        """The dotted module path under `functions/`."""
-        return self.python_path.rpartition(":")[0].replace("/", ".")
 
     @property
     def manifest(self) -> FunctionManifest:

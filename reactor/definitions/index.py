@@ -116,10 +116,11 @@ class OpenRange(LowerBoundedRange[T_co]):
 class Index:
     """Declares an index: `by_user_created = Index("user_id", "created_at")`. A dotted path goes into nested models."""
 
-    __slots__ = ("fields", "name")
+    __slots__ = ("_ranges", "fields", "name")
 
     def __init__(self, field: str, /, *fields: str) -> None:
         self.fields = (field, *fields)
+        self._ranges: dict[type[Any], OpenRange[Any]] = {}  # of each table that has it; filled by __get__
         self.name = ""  # set once, by __set_name__
 
     def __set_name__(self, _owner: type[Any], name: str) -> None:
@@ -128,7 +129,10 @@ class Index:
     def __get__(self, instance: None, owner: type[T]) -> OpenRange[T]:
         if instance is not None:
             raise AttributeError(f"`{self.name}` is an index of the table: write {owner.__name__}.{self.name}")
-        return OpenRange(owner, self.name, self.fields)
+        found = self._ranges.get(owner)
+        if found is None:
+            found = self._ranges[owner] = OpenRange(owner, self.name, self.fields)
+        return found
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from reactor.definitions.table_definition import BUILT_IN, TableDefinition, fill
 from reactor.definitions.vector import VectorIndex
 from reactor.errors import DefinitionError
 from reactor.values.names import is_identifier
+from reactor.values.order import tail_of
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -305,6 +306,8 @@ class Table(BaseModel, metaclass=TableMeta):
     # ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _stored_attribute(self, name: str) -> Any:
+        if type(_id(self)) is bytes:
+            _name(self)
         value = object.__getattribute__(self, name)
         if value is None:
             _load(self)
@@ -322,12 +325,20 @@ class Table(BaseModel, metaclass=TableMeta):
 type.__setattr__(Table, "__definition__", TableDefinition(Table, None, {}, {}, {}))
 
 _data, _set_data = Table.__dict__["_data"].__get__, Table.__dict__["_data"].__set__
+_id = Table.__dict__["_id"].__get__
 _set_id, _set_creation_time = Table.__dict__["_id"].__set__, Table.__dict__["_creation_time"].__set__
 
 
 def _put(document: Table, data: bytes | None, id: str | None, creation_time: float | None) -> None:
     _set_data(document, data)
     _set_id(document, id)
+    _set_creation_time(document, creation_time)
+
+
+def _name(document: Table) -> None:
+    """Give a document its id and time that has its key in their place, as what was read together with others has."""
+    creation_time, own_id = tail_of(_id(document))
+    _set_id(document, own_id)
     _set_creation_time(document, creation_time)
 
 

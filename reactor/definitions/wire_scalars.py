@@ -41,6 +41,16 @@ def int_schema(schema: Any) -> CoreSchema:
     return core_schema.no_info_before_validator_function(_integer, {**schema, "strict": True})
 
 
+def plain_type(schema: Any) -> type | None:
+    """`str` or `int` if the schema, one of ours, takes what is of this type as it is: any ASCII, any small number."""
+    if schema["type"] == "default":
+        schema = schema["schema"]
+    if schema["type"] == "function-before" and schema["function"]["function"] is _integer:
+        schema = schema["schema"]
+        return int if schema == {"type": "int", "strict": True} else None
+    return str if schema == {"type": "str", "strict": True} else None
+
+
 def _number(value: Any) -> Any:
     if type(value) is Int64:
         raise _int64_is_no_number()

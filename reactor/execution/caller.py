@@ -17,7 +17,7 @@ from reactor.clock import Clock
 from reactor.definitions.function_definition import FunctionDefinition
 from reactor.errors import ArgumentValidationError, FunctionTimeout, InvalidValue, LimitExceeded, ReturnsValidationError
 from reactor.execution.actions import Bridge, Errand, perform
-from reactor.execution.chance import Chance
+from reactor.execution.chance import Chance, seed_of
 from reactor.execution.context import MutationContext, QueryContext
 from reactor.execution.environment import Environment, Fixed, Tracked
 from reactor.execution.frames import Call, Counts, Failure, HttpRequest, Outcome, pack_outcome
@@ -27,7 +27,7 @@ from reactor.execution.job_run import JobRun
 from reactor.execution.logs import LogLines
 from reactor.execution.migration_rows import STEP
 from reactor.execution.migration_step import MigrationStep
-from reactor.execution.near_limits import warn_of_limits
+from reactor.execution.near_limits import NearLimits
 from reactor.execution.outcome import digest_of, error_of, failure_of, is_interruption
 from reactor.execution.pagination import Pages
 from reactor.execution.repetition import binding_of, repeated, request_of
@@ -37,7 +37,7 @@ from reactor.execution.stored_files import discard_blobs
 from reactor.execution.system_functions import SystemCaller
 from reactor.execution.system_names import PREFIX, VARIABLES
 from reactor.limits import Limits, setting
-from reactor.values.value import Value, check_value, decode, encode
+from reactor.values.value import Value, check_value, decode, decode_plain, encode
 
 if TYPE_CHECKING:
     from reactor.database.batch import Batch
@@ -65,7 +65,7 @@ class Ended(NamedTuple):
 class FunctionCaller:
     """Calls functions of one bundle, one at a time (actions: any number)."""
 
-    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_notice", "_system")
+    __slots__ = ("_bundle", "_clock", "_guard", "_limits", "_near", "_notice", "_small", "_system")
 
     def __init__(
         self,
@@ -81,6 +81,8 @@ class FunctionCaller:
         """
         self._bundle = bundle
         self._limits = limits
+        self._near = NearLimits(limits)
+        self._small = min(limits.array_length, limits.object_fields, limits.field_name_length)
         self._clock = clock
         self._guard = guard or Guard(limits)
         self._notice = notice
@@ -95,20 +97,20 @@ class FunctionCaller:
             return self._system.run_query(reading, call)
         if reading.bundle != self._bundle.hash:  # what it came to would be recorded as the new code's (engine D6)
             raise StaleCode(f"the database belongs to bundle {reading.bundle}, this process runs {self._bundle.hash}")
-        chance = Chance.repeatable(self._bundle.secret, call.path.encode(), call.args, call.identity or b"")
+        chance = Chance(lambda: seed_of(self._bundle.secret, call.path.encode(), call.args, call.identity or b""))
         run = self._run(call, self._clock.now_ns(), chance)
         pages = Pages(self._bundle.seal, run, call.path, call.args, call.journal)
         began = _cpu()
         ended = self._attempt(run, reading, lambda: self._invoke_query(call, run, reading, pages))
         cpu = _cpu() - began
-        warn_of_limits(run, reading.usage, self._limits, len(call.args), len(ended.value or b""), cpu)
+        self._near.warn(run, reading.usage, len(call.args), len(ended.value or b""), cpu)
         return Outcome(
             call=call.id,
             value=ended.value,
             failure=ended.failure,
             ts=reading.ts,
             digest=digest_of(ended.value, ended.failure, run.logs.lines),
-            reads=reading.reads.build().to_wire(),
+            reads=reading.reads.to_wire(),
             identity_read=run.identity_read,
             journal=call.journal if ended.value is None else pages.journal,  # a page that failed keeps its end
             log_lines=run.logs.lines,
@@ -159,7 +161,7 @@ class FunctionCaller:
         if ended.failure is not None:
             discard_blobs(self._bundle, run)
         cpu = _cpu() - began
-        warn_of_limits(run, transaction.usage, self._limits, len(call.args), len(ended.value or b""), cpu)
+        self._near.warn(run, transaction.usage, len(call.args), len(ended.value or b""), cpu)
         return Outcome(
             call=call.id,
             value=ended.value,
@@ -335,6 +337,13 @@ class FunctionCaller:
                 f"Arguments are too large ({len(data)} bytes > maximum size {self._limits.arguments_size} bytes). "
                 f"{setting('arguments_size')}"
             )
+        value: Value
+        if len(data) <= self._small:  # too short to be too long, too many or too large
+            value = decode_plain(data, max_nesting=self._limits.value_nesting)
+            if type(value) is list and len(value) == 1:
+                value = value[0]
+            if type(value) is dict:
+                return value
         try:
             value = decode(data, max_nesting=self._limits.value_nesting + 1)  # the list of one is not counted
             if isinstance(value, list):

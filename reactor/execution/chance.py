@@ -38,14 +38,7 @@ class Chance:
     @classmethod
     def repeatable(cls, secret: bytes, *parts: bytes) -> Chance:
         """Chance that is the same for the same parts, and cannot be guessed without the secret."""
-
-        def seed() -> bytes:
-            hasher = hashlib.blake2b(key=secret)
-            for part in parts:
-                hasher.update(len(part).to_bytes(8, "little") + part)
-            return hasher.digest()
-
-        return cls(seed)
+        return cls(lambda: seed_of(secret, *parts))
 
     @property
     def random(self) -> random.Random:
@@ -65,3 +58,11 @@ class Chance:
             self._pool += block
         given, self._pool = self._pool[:count], self._pool[count:]
         return given
+
+
+def seed_of(secret: bytes, *parts: bytes) -> bytes:
+    """The seed of repeatable chance."""
+    hasher = hashlib.blake2b(key=secret)
+    for part in parts:
+        hasher.update(len(part).to_bytes(8, "little") + part)
+    return hasher.digest()

@@ -6,7 +6,7 @@ given is checked here, before the engine is asked; every step into the engine go
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reactor.database.catalog import READABLE_TABLES, SYSTEM_TABLES
@@ -25,7 +25,7 @@ from reactor.errors import (
     InvalidQuery,
     SchemaViolation,
 )
-from reactor.execution.document_query import DocumentQuery, Load, SearchSource, Source
+from reactor.execution.document_query import DocumentQuery, Loader, SearchSource, Source
 from reactor.execution.neighbours import Neighbours
 from reactor.execution.scope import Scope
 from reactor.values.order import Undefined
@@ -45,7 +45,7 @@ class DatabaseReader:
         stored = self._stored(id, "get")
         if stored is None or not _is_readable(stored.table):
             return None
-        return self._loader(stored.table)(stored.data, stored.id, stored.creation_time)
+        return self._loader(stored.table).load(stored.data, stored.id, stored.creation_time)
 
     def query(self, source: Any, /) -> Any:
         """The documents of a table, of a range of an index, of a search, or of a table by its name."""
@@ -54,25 +54,25 @@ class DatabaseReader:
             definition = self._known(source.table)
             return DocumentQuery(
                 scope,
-                Source(source.table_name, source.index_name, *source.wire_bounds()),
-                definition.load,
+                Source(str(definition.name), source.index_name, source.equal, source.lower, source.upper),
+                definition,
             )
         if isinstance(source, type) and issubclass(source, Table):
             definition = self._known(source)
             assert definition.name is not None
-            return DocumentQuery(scope, Source(definition.name), definition.load)
+            return DocumentQuery(scope, Source(definition.name), definition)
         if isinstance(source, str):
             _check_readable(source)
-            return DocumentQuery(scope, Source(source), _load_dict)
+            return DocumentQuery(scope, Source(source), _DICTS)
         if isinstance(source, Search):
             definition = self._known(source.table)
             return DocumentQuery(
                 scope,
                 SearchSource(source.table_name, source.index_name, source.text, source.filters),
-                definition.load,
+                definition,
             )
         if isinstance(source, Nearest):
-            return Neighbours(scope, source, self._known(source.table).load)
+            return Neighbours(scope, source, self._known(source.table))
         raise InvalidQuery(
             f"`ctx.db.query` takes a Table, one of its indexes, or the name of a table, not {source!r}. "
             "For example ctx.db.query(Image.by_user.eq(user_id))."
@@ -94,9 +94,8 @@ class DatabaseReader:
         except InvalidId as error:
             raise InvalidId(f"Invalid argument `id` for `db.{verb}`: {error}") from None
 
-    def _loader(self, table: str) -> Load:
-        definition = self._scope.bundle.schema.find(table)
-        return _load_dict if definition is None else definition.load
+    def _loader(self, table: str) -> Loader:
+        return self._scope.bundle.schema.find(table) or _DICTS
 
     def _known(self, table: type[Table]) -> TableDefinition:
         """The definition of a Table class, which must belong to this bundle's schema."""
@@ -203,8 +202,17 @@ class DatabaseWriter(DatabaseReader):
             )
 
 
-def _load_dict(data: bytes, _id: str, _creation_time: float) -> Any:
-    return decode(data)
+class _Dicts:
+    """Loader of documents whose table is not declared."""
+
+    def load(self, data: bytes, _id: str, _creation_time: float, /) -> Any:
+        return decode(data)
+
+    def load_all(self, rows: Sequence[tuple[bytes, bytes]], /) -> list[Any]:
+        return [decode(data) for _, data in rows]
+
+
+_DICTS = _Dicts()
 
 
 def _is_readable(table: str) -> bool:

@@ -6,9 +6,9 @@ is recorded, so `first()` depends on no more than it saw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from reactor.database.reading import Reading
 from reactor.database.scan import Scan
@@ -24,8 +24,17 @@ _WANTED_PAGE = 6144  # documents: a longer page asks to be split
 _WARNING = 0.75  # of a budget: asks to be split
 _RESERVE = 1 << 20  # bytes: the largest document; a page stops before the limit itself is passed
 
-Load = Callable[[bytes, str, float], Any]
-"""Makes a document of user code of stored bytes, id and creation time."""
+
+class Loader(Protocol):
+    """Makes what user code sees of stored documents; a TableDefinition is one."""
+
+    def load(self, data: bytes, id: str, creation_time: float, /) -> Any:
+        """One document."""
+        ...
+
+    def load_all(self, rows: Sequence[tuple[bytes, bytes]], /) -> list[Any]:
+        """Those that a Reading collected: each one's key in an index, and its data."""
+        ...
 
 
 class Source(NamedTuple):
@@ -40,6 +49,10 @@ class Source(NamedTuple):
     def scan(self, reading: Reading, *, descending: bool, **limits: Any) -> Scan | TextScan:
         """Begin to read."""
         return reading.scan(*self, descending=descending, **limits)
+
+    def collect(self, reading: Reading, descending: bool, limit: int | None) -> list[tuple[bytes, bytes]]:
+        """Read all at once."""
+        return reading.collect(*self, descending, limit)
 
     def order_parts(self) -> list[bytes]:
         """What, besides index and direction, determines order and extent."""
@@ -64,6 +77,11 @@ class SearchSource(NamedTuple):
         assert not descending, "a search has an order of its own"
         return reading.search(*self, **limits)
 
+    def collect(self, reading: Reading, descending: bool, limit: int | None) -> list[tuple[bytes, bytes]]:
+        """Read all at once."""
+        assert not descending, "a search has an order of its own"
+        return reading.search(*self, limit=limit).collect()
+
     def order_parts(self) -> list[bytes]:
         """What, besides the index, determines order and extent."""
         return [self.text.encode(), *(f.encode() + b"=" + order_key(self.filters[f]) for f in sorted(self.filters))]
@@ -72,19 +90,19 @@ class SearchSource(NamedTuple):
 class DocumentQuery:
     """Made by DatabaseReader.query."""
 
-    __slots__ = ("_descending", "_filters", "_load", "_scope", "_source")
+    __slots__ = ("_descending", "_filters", "_loader", "_scope", "_source")
 
     def __init__(
         self,
         scope: Scope,
         source: Source | SearchSource,
-        load: Load,
+        loader: Loader,
         descending: bool | None = None,
         filters: tuple[Callable[[Any], object], ...] = (),
     ) -> None:
         self._scope = scope
         self._source = source
-        self._load = load
+        self._loader = loader
         self._descending = descending  # None: not said, which is ascending
         self._filters = filters
 
@@ -96,18 +114,18 @@ class DocumentQuery:
             raise InvalidQuery("This query has an order already: call `order` once.")
         if direction not in ("asc", "desc"):
             raise InvalidQuery(f'`order` takes "asc" or "desc", not {direction!r}.')
-        return DocumentQuery(self._scope, self._source, self._load, direction == "desc", self._filters)
+        return DocumentQuery(self._scope, self._source, self._loader, direction == "desc", self._filters)
 
     def filter(self, keep: Callable[[Any], object], /) -> DocumentQuery:
         """Only documents for which `keep` says yes. Those it refuses were read all the same."""
         if not callable(keep):
             raise InvalidQuery("`filter` takes a function of a document, e.g. `.filter(lambda doc: doc.views > 10)`.")
-        return DocumentQuery(self._scope, self._source, self._load, self._descending, (*self._filters, keep))
+        return DocumentQuery(self._scope, self._source, self._loader, self._descending, (*self._filters, keep))
 
     # ── taking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def __iter__(self) -> Iterator[Any]:
-        scan, engine, load = self._scan(), self._scope.run.engine, self._load
+        scan, engine, load = self._scan(), self._scope.run.engine, self._loader.load
         while (stored := engine(next, scan, None)) is not None:
             document = load(stored.data, stored.id, stored.creation_time)
             if self._keeps(document):
@@ -117,7 +135,7 @@ class DocumentQuery:
         """All of them."""
         if self._filters:
             return list(self)
-        return self._loaded(self._scan())
+        return self._collected(None)
 
     def take(self, count: Any, /) -> list[Any]:
         """The first `count`."""
@@ -125,7 +143,7 @@ class DocumentQuery:
             raise InvalidQuery(f"`take` needs how many documents, a number from 0, not {count!r}.")
         if self._filters:
             return list(islice(iter(self), count))
-        return self._loaded(self._scan(limit=count))
+        return self._collected(count)
 
     def first(self) -> Any:
         """The first one, or None."""
@@ -140,22 +158,20 @@ class DocumentQuery:
             raise NotUnique(f"unique() query returned more than one result from table {self._source.table}:\n[{ids}]")
         return found[0] if found else None
 
-    def _scan(
-        self, *, limit: int | None = None, after: bytes | None = None, until: bytes | None = None
-    ) -> Scan | TextScan:
+    def _scan(self, *, after: bytes | None = None, until: bytes | None = None) -> Scan | TextScan:
         scope = self._scope
         return scope.run.engine(
             self._source.scan,
             scope.reading,
             descending=bool(self._descending),
-            limit=limit,
             after=after,
             until=until,
         )
 
-    def _loaded(self, scan: Scan | TextScan) -> list[Any]:
-        load = self._load
-        return [load(row.data, row.id, row.creation_time) for row in self._scope.run.engine(scan.all)]
+    def _collected(self, limit: int | None) -> list[Any]:
+        scope = self._scope
+        rows = scope.run.engine(self._source.collect, scope.reading, self._descending is True, limit)
+        return self._loader.load_all(rows)
 
     def _keeps(self, document: Any) -> bool:
         return all(keep(document) for keep in self._filters)
@@ -227,7 +243,7 @@ class DocumentQuery:
             key = scan.position
             assert key is not None, "a document was examined"
             reader.note(key, len(stored.data))
-            yield key, self._load(stored.data, stored.id, stored.creation_time)
+            yield key, self._loader.load(stored.data, stored.id, stored.creation_time)
 
     def _fingerprint(self) -> bytes:
         source = self._source

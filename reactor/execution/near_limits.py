@@ -11,22 +11,43 @@ from reactor.limits import Limits, setting
 _NEAR = 0.8
 
 
-def warn_of_limits(run: Run, usage: Usage, limits: Limits, arguments: int, result: int, cpu: float) -> None:
-    """Look at all that was counted, once the call is over. Sizes in bytes, `cpu` in seconds."""
-    if (
-        usage.documents_read > limits.documents_read * _NEAR
-        or usage.bytes_read > limits.bytes_read * _NEAR
-        or usage.index_ranges > limits.index_ranges * _NEAR
-        or usage.documents_written > limits.documents_written * _NEAR
-        or usage.bytes_written > limits.bytes_written * _NEAR
-        or run.scheduled > limits.functions_scheduled * _NEAR
-        or run.scheduled_size > limits.scheduled_arguments_size * _NEAR
-        or arguments > limits.arguments_size * _NEAR
-        or result > limits.result_size * _NEAR
-        or cpu > limits.function_cpu * _NEAR
-    ):
-        for warning in _warnings(run, usage, limits, arguments, result, cpu):
-            run.logs.warning(warning)
+class NearLimits:
+    """What is near each limit, worked out once: every call asks."""
+
+    __slots__ = (
+        "_arguments", "_bytes_read", "_bytes_written", "_cpu", "_documents_read", "_documents_written",
+        "_index_ranges", "_limits", "_result", "_scheduled", "_scheduled_size",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._documents_read = limits.documents_read * _NEAR
+        self._bytes_read = limits.bytes_read * _NEAR
+        self._index_ranges = limits.index_ranges * _NEAR
+        self._documents_written = limits.documents_written * _NEAR
+        self._bytes_written = limits.bytes_written * _NEAR
+        self._scheduled = limits.functions_scheduled * _NEAR
+        self._scheduled_size = limits.scheduled_arguments_size * _NEAR
+        self._arguments = limits.arguments_size * _NEAR
+        self._result = limits.result_size * _NEAR
+        self._cpu = limits.function_cpu * _NEAR
+
+    def warn(self, run: Run, usage: Usage, arguments: int, result: int, cpu: float) -> None:
+        """Look at all that was counted, once the call is over. Sizes in bytes, `cpu` in seconds."""
+        if (
+            usage.documents_read > self._documents_read
+            or usage.bytes_read > self._bytes_read
+            or usage.index_ranges > self._index_ranges
+            or usage.documents_written > self._documents_written
+            or usage.bytes_written > self._bytes_written
+            or run.scheduled > self._scheduled
+            or run.scheduled_size > self._scheduled_size
+            or arguments > self._arguments
+            or result > self._result
+            or cpu > self._cpu
+        ):
+            for warning in _warnings(run, usage, self._limits, arguments, result, cpu):
+                run.logs.warning(warning)
 
 
 def _warnings(run: Run, usage: Usage, limits: Limits, arguments: int, result: int, cpu: float) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from reactor.database.vector_search import VectorSearch
 from reactor.definitions.vector import Nearest, Scored
 from reactor.errors import InvalidQuery
-from reactor.execution.document_query import Load
+from reactor.execution.document_query import Loader
 from reactor.execution.scope import Scope
 from reactor.footprint.fact import filter_value
 
@@ -19,17 +19,17 @@ from reactor.footprint.fact import filter_value
 class Neighbours:
     """Made by DatabaseReader.query."""
 
-    __slots__ = ("_load", "_nearest", "_scope", "_scored")
+    __slots__ = ("_loader", "_nearest", "_scope", "_scored")
 
-    def __init__(self, scope: Scope, nearest: Nearest[Any], load: Load, *, scored: bool = False) -> None:
+    def __init__(self, scope: Scope, nearest: Nearest[Any], loader: Loader, *, scored: bool = False) -> None:
         self._scope = scope
         self._nearest = nearest
-        self._load = load
+        self._loader = loader
         self._scored = scored  # whether documents are given with their scores
 
     def with_scores(self) -> Neighbours:
         """The same documents, each with its score."""
-        return Neighbours(self._scope, self._nearest, self._load, scored=True)
+        return Neighbours(self._scope, self._nearest, self._loader, scored=True)
 
     def take(self, count: Any, /) -> list[Any]:
         """The nearest `count`, the nearest first."""
@@ -41,7 +41,7 @@ class Neighbours:
         for hit in run.engine(reading.nearest, search):
             stored = run.engine(reading.get, hit.id)
             assert stored is not None, "an index holds documents of its own snapshot"
-            document = self._load(stored.data, stored.id, stored.creation_time)
+            document = self._loader.load(stored.data, stored.id, stored.creation_time)
             found.append(Scored(document, hit.score) if self._scored else document)
         return found
 

@@ -42,13 +42,13 @@ class Pages:
     `begin` each, then `read_cursor` and `write_cursor` as often as needed, then `end`.
     """
 
-    __slots__ = ("_call", "_ends", "_given", "_run", "_seal")
+    __slots__ = ("_args", "_ends", "_given", "_path", "_run", "_seal")
 
     def __init__(self, seal: Seal, run: Run, path: str, args: bytes, given: str | None = None) -> None:
         """A journal belongs to a function and its arguments. `given` is the one the client sent."""
         self._seal = seal
         self._run = run
-        self._call = fingerprint([path.encode(), args])
+        self._path, self._args = path, args
         self._given = [] if given is None else given.split(_BETWEEN)
         self._ends: list[str] = []  # of each page begun, "" until it has ended; grows in begin()
 
@@ -92,6 +92,10 @@ class Pages:
             return True
         self._run.identity_read = True  # the answer is one user's from here on
         return reader == self._reader
+
+    @property
+    def _call(self) -> bytes:
+        return fingerprint([self._path.encode(), self._args])
 
     @property
     def _reader(self) -> bytes:

@@ -40,7 +40,8 @@ class Reader:
         self._slot = slot
         self._bundle = bundle
         self._limits = limits
-        self._caller = FunctionCaller(bundle, limits, SystemClock(), guard=Guard.of_process(limits))
+        self._guard = Guard.of_process(limits)
+        self._caller = FunctionCaller(bundle, limits, SystemClock(), guard=self._guard)
         self._database: Database  # opened by OpenReader
 
     def run(self) -> int:
@@ -76,7 +77,9 @@ class Reader:
             else:
                 if snapshot.ts < queries.min_ts:
                     raise SnapshotTooOld(f"{snapshot.ts} < {queries.min_ts}")
-                answer = frames.QueriesDone(queries.batch, snapshot.ts, self._run(snapshot, queries))
+                with self._guard.series():
+                    outcomes = self._run(snapshot, queries)
+                answer = frames.QueriesDone(queries.batch, snapshot.ts, outcomes)
         self._pipe.send(answer)
 
     def _run(self, snapshot: Snapshot, queries: Queries) -> list[Outcome]:

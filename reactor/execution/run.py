@@ -26,24 +26,15 @@ R = TypeVar("R")
 class Run:
     """One call in progress, nested calls included: they share its time, chance, logs, timers and fate."""
 
-    __slots__ = (
-        "chance",
-        "depth",
-        "deterministic",
-        "environment",
-        "fatal",
-        "file_bytes",
-        "guard",
-        "identity",
-        "identity_read",
-        "job",
-        "logs",
-        "now_ns",
-        "scheduled",
-        "scheduled_size",
-        "sticky",
-        "stored_blobs",
-    )
+    # Not slotted: most calls touch none of these, which then cost nothing.
+    environment: Environment | None = None  # set by the caller before user code runs
+    identity_read = False  # becomes True in ctx.auth, also when that raised or was in a nested call
+    scheduled = 0  # jobs written, those of rolled back nested calls included
+    scheduled_size = 0  # bytes of their arguments
+    file_bytes = 0  # stored and read by this mutation
+    stored_blobs: tuple[str, ...] = ()  # keys of what it stored: to be taken back if it fails
+    sticky: Exception | None = None  # set once: the call cannot succeed any more, whatever it catches
+    fatal: BaseException | None = None  # set once: the engine failed, and with it the batch (engine A1)
 
     def __init__(
         self,
@@ -62,17 +53,9 @@ class Run:
         self.logs = logs
         self.guard = guard
         self.deterministic = deterministic  # a query or mutation; False in actions, where only logs are ours
-        self.environment: Environment | None = None  # set by the caller before user code runs
         self.identity = identity  # Identity.key
-        self.identity_read = False  # becomes True in ctx.auth, also when that raised or was in a nested call
         self.job = job  # id of the job this is, or whose action called this
         self.depth = depth  # calls above this one, other processes' included; grows and shrinks in context.py
-        self.scheduled = 0  # jobs written, those of rolled back nested calls included
-        self.scheduled_size = 0  # bytes of their arguments
-        self.file_bytes = 0  # stored and read by this mutation
-        self.stored_blobs: list[str] = []  # keys of what it stored: to be taken back if it fails
-        self.sticky: Exception | None = None  # set once: the call cannot succeed any more, whatever it catches
-        self.fatal: BaseException | None = None  # set once: the engine failed, and with it the batch (engine A1)
 
     def enter(self) -> Token[Run | None]:
         """Make this the run whose code executes from here on. Hand the token to `leave`."""

@@ -102,7 +102,7 @@ class FileWriter(FileReader):
         room = self._limits.mutation_file_bytes - run.file_bytes
         key, content = _outside(lambda: keep(place_of(scope.bundle), data, expected, room, "mutation_file_bytes"))
         run.file_bytes += content.size
-        run.stored_blobs.append(key)
+        run.stored_blobs += (key,)
         return write_file(scope.transaction, key, content.sha256_text, content.size, content_type)
 
     def _get(self, key: str) -> bytes:

@@ -328,7 +328,7 @@ class SystemCaller:
             failure=failure,
             ts=reading.ts,
             digest=digest_of(value, failure, ()),
-            reads=reading.reads.build().to_wire(),
+            reads=reading.reads.to_wire(),
         )
 
     def run_mutation(self, batch: Batch, call: Call) -> Outcome:

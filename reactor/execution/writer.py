@@ -65,7 +65,8 @@ class Writer:
         self._bundle = bundle
         self._limits = limits
         self._clock = SystemClock()
-        self._caller = FunctionCaller(bundle, limits, self._clock, guard=Guard.of_process(limits))
+        self._guard = Guard.of_process(limits)
+        self._caller = FunctionCaller(bundle, limits, self._clock, guard=self._guard)
         self._queue = CallQueue()  # arrived, not run; filled by Mutations frames
         self._received: list[int] = []  # calls whose stored outcomes the server has; forgotten by the next batch
         self._slow: dict[str, float] = {}  # path → how long its last run took, when that was long
@@ -187,16 +188,17 @@ class Writer:
         outcomes: list[Outcome] = []
         began = monotonic()
         now = began
-        while self._more(len(outcomes), now - began):
-            call = self._queue.pop()
-            self._slot.begin(call.id, now)
-            outcome = self._caller.run_mutation(batch, call)
-            self._slot.end()
-            outcomes.append(outcome)
-            if not is_kept(call, outcome):
-                batch.record_call(self._boot, call.id, frames.pack_outcome(outcome))
-            started, now = now, monotonic()
-            self._note_duration(call.path, now - started)
+        with self._guard.series():
+            while self._more(len(outcomes), now - began):
+                call = self._queue.pop()
+                self._slot.begin(call.id, now)
+                outcome = self._caller.run_mutation(batch, call)
+                self._slot.end()
+                outcomes.append(outcome)
+                if not is_kept(call, outcome):
+                    batch.record_call(self._boot, call.id, frames.pack_outcome(outcome))
+                started, now = now, monotonic()
+                self._note_duration(call.path, now - started)
         committed = batch.commit()
         self._received.clear()
         self._pipe.send(frames.BatchDone(_batch_frame(committed), _dated(outcomes, committed.ts)))

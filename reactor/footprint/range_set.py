@@ -13,7 +13,7 @@ RangeSet = tuple[KeyRange, ...]
 _start_of = itemgetter(0)
 
 
-def union(ranges: Iterable[KeyRange]) -> RangeSet:
+def union(ranges: Iterable[tuple[bytes, bytes | None]]) -> RangeSet:
     """The least RangeSet that holds every key of `ranges`: touching and overlapping ranges become one."""
     merged: list[KeyRange] = []
     last_start: bytes | None = None

@@ -103,7 +103,10 @@ class ReadSetBuilder:
 
     def add(self, index: int, read: KeyRange) -> bool:
         """Say that `read` was looked at. Returns False when exactly that was known already."""
-        start, end = read
+        return self.cover(index, *read)
+
+    def cover(self, index: int, start: bytes, end: bytes | None) -> bool:
+        """`add` of the range between two keys."""
         ranges = self._points.get(index)
         if ranges is None:
             self._points[index] = {start: end}
@@ -128,6 +131,21 @@ class ReadSetBuilder:
         trace = RangeTrace(within, descending=descending)
         self._traces.append((index, trace))
         return trace
+
+    def to_wire(self) -> Wire:
+        """`build().to_wire()`, made at once where only ranges were read that are known by now."""
+        if self._traces or self._predicates:
+            return self.build().to_wire()
+        wire: Wire = {}
+        for index, ranges in self._points.items():
+            if len(ranges) == 1:
+                (only,) = ranges.items()
+                start, end = only
+                if end is None or start < end:
+                    wire[index] = [only]
+            elif merged := union(ranges.items()):
+                wire[index] = [*merged]
+        return wire
 
     def build(self) -> ReadSet:
         """Everything read so far."""

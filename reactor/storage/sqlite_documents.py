@@ -7,7 +7,7 @@ Documents leave as bytes (CAST to BLOB costs nothing) because nobody needs them 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reactor.footprint.key_range import KeyRange
 from reactor.storage.sqlite_connection import SqliteConnection
@@ -46,17 +46,19 @@ class _IndexSql(NamedTuple):
         )
 
 
-def _scan_sql(table: str, index: str, *, bounded: bool, descending: bool) -> str:
+def _scan_sql(table: str, index: str, *, bounded: bool, descending: bool, whole: bool) -> str:
     order = "DESC" if descending else "ASC"
     if index == table:
         upper = "AND _id < ? " if bounded else ""
+        columns = "_id, _creationTime, " if whole else ""
         return (
-            f'SELECT CAST(_id AS BLOB), _id, _creationTime, CAST(doc AS BLOB) FROM "{table}" '
+            f'SELECT CAST(_id AS BLOB), {columns}CAST(doc AS BLOB) FROM "{table}" '
             f"WHERE _id >= ? {upper}ORDER BY _id {order} LIMIT ?"
         )
     upper = "AND i.key < ? " if bounded else ""
+    columns = "d._id, d._creationTime, " if whole else ""
     return (
-        f'SELECT i.key, d._id, d._creationTime, CAST(d.doc AS BLOB) FROM "{index}" AS i '
+        f'SELECT i.key, {columns}CAST(d.doc AS BLOB) FROM "{index}" AS i '
         f'CROSS JOIN "{table}" AS d ON d._id = i.id WHERE i.key >= ? {upper}ORDER BY i.key {order} LIMIT ?'
     )
 
@@ -74,7 +76,7 @@ class SqliteDocuments:
         # SQL by place; a place never comes to mean anything else, so nothing is ever removed
         self._table_sql: dict[str, _TableSql] = {}
         self._index_sql: dict[str, _IndexSql] = {}
-        self._scan_sql: dict[tuple[str, bool, bool], str] = {}
+        self._scan_sql: dict[tuple[str, bool, bool, bool], str] = {}
 
     def count(self, index: str) -> int:
         found: int = self._rows(f'SELECT count(*) FROM "{index}"')[0][0]
@@ -85,17 +87,26 @@ class SqliteDocuments:
         return DocumentRow._make(found[0]) if found else None
 
     def scan(self, table: str, index: str, within: KeyRange, limit: int, *, descending: bool) -> list[ScanRow]:
+        rows = self._range(table, index, within, limit, descending, True)
+        return [_tuple(ScanRow, row) for row in rows]
+
+    def collect(
+        self, table: str, index: str, within: KeyRange, limit: int, *, descending: bool
+    ) -> list[tuple[bytes, bytes]]:
+        return self._range(table, index, within, limit, descending, False)
+
+    def _range(self, table: str, index: str, within: KeyRange, limit: int, descending: bool, whole: bool) -> list[Any]:
         start, end = within
-        name = (index, end is not None, descending)
+        name = (index, end is not None, descending, whole)
         sql = self._scan_sql.get(name)
         if sql is None:
-            sql = _scan_sql(table, index, bounded=end is not None, descending=descending)
+            sql = _scan_sql(table, index, bounded=end is not None, descending=descending, whole=whole)
             self._scan_sql[name] = sql
         if index == table:  # ids are TEXT, and TEXT compares with BLOB by type, not by bytes
             bounds: tuple[bytes | str, ...] = (start.decode(),) if end is None else (start.decode(), end.decode())
         else:
             bounds = (start,) if end is None else (start, end)
-        return [_tuple(ScanRow, row) for row in self._rows(sql, (*bounds, limit))]
+        return self._rows(sql, (*bounds, limit))
 
     def measure(self, table: str) -> tuple[int, int]:
         count, size = self._rows(f'SELECT COUNT(*), TOTAL(LENGTH(CAST(doc AS BLOB))) FROM "{table}"')[0]

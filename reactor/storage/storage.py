@@ -112,6 +112,12 @@ class Documents(Protocol):
         """At most `limit` documents in key order. `index` is the table's own place for `by_id`."""
         ...
 
+    def collect(
+        self, table: str, index: str, within: KeyRange, limit: int, *, descending: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """What `scan` gives, of each document only the key and the data: a third of the time goes into the rest."""
+        ...
+
     def measure(self, table: str) -> tuple[int, int]:
         """How many documents the table holds, and their bytes. It looks at every one."""
         ...

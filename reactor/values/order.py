@@ -49,6 +49,7 @@ _TEXT_END = b"\x00\x00"
 
 _TAGGED_BITS = Struct(">cQ").pack
 _DOUBLE = Struct(">d").pack
+_FROM_DOUBLE = Struct(">d").unpack
 _SIGN = 1 << 63
 _ALL_BITS = (1 << 64) - 1
 
@@ -66,6 +67,16 @@ def order_key(value: Value | Undefined) -> bytes:
 def index_key(parts: Iterable[Value | Undefined]) -> bytes:
     """The place of a list of Values in an index over as many fields."""
     return b"".join(map(order_key, parts))
+
+
+def tail_of(key: bytes) -> tuple[float | None, str]:
+    """What ends the key of a document, wherever it stands: its creation time, None under `by_id`, and its id."""
+    if not key.endswith(_TEXT_END):  # of by_id: the id itself
+        return None, key.decode()
+    end = key.rindex(_STRING)  # no letter of an id
+    bits = int.from_bytes(key[end - 8 : end])
+    (time,) = _FROM_DOUBLE((bits ^ (_SIGN if bits & _SIGN else _ALL_BITS)).to_bytes(8))
+    return time, key[end + 1 : -2].decode()
 
 
 def prefix_end(prefix: bytes) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reactor.database import draft, structure
 from reactor.database.catalog import (
@@ -30,7 +30,9 @@ from reactor.database.structure import FILL_CHUNK, IndexShape, TableStructure
 from reactor.database.transaction import STEPS_PER_MS, Transaction
 from reactor.errors import InvalidValue
 from reactor.footprint.commit import Commit
+from reactor.footprint.write_set import Version
 from reactor.storage.storage import Head, LogRow, RequestRow
+from reactor.values.value import decode
 
 if TYPE_CHECKING:  # a Batch belongs to a Committer, which makes it
     from reactor.database.committer import Committer
@@ -70,6 +72,8 @@ class Batch:
         self._commits: list[Commit] = []
         self._documents: list[dict[str, bytes | None]] = []  # of each commit, for the log
         self._calls: list[tuple[int, bytes]] = []
+        # What was written over a document last, also by calls that were rolled back; grows in Transaction.replace()
+        self.versions: dict[str, tuple[TableInfo, Version]] = {}
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -310,6 +314,14 @@ class Batch:
         """Milliseconds, later than every `_creationTime` given before; `ts` unless the clock is slower than we are."""
         self.created = max(self.created + 1, ts * STEPS_PER_MS // 1_000_000)
         return self.created / STEPS_PER_MS
+
+    def keys_of(self, table: TableInfo, stored: Stored) -> Mapping[int, bytes]:
+        """The keys a stored document has. Those of one this batch has written are known: counters are written often."""
+        known = self.versions.get(stored.id)
+        if known is not None and known[0] is table and known[1].data == stored.data:
+            return known[1].keys
+        document: Any = decode(stored.data)
+        return table.keys_of(document, stored.creation_time, stored.id)
 
     def create_table(self, name: str) -> TableInfo:
         """A new user table."""

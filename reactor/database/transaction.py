@@ -7,7 +7,7 @@ takes them back; what was read, and what was counted, stays (engine A7). Nobody 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reactor.database.catalog import (
     SYSTEM_INDEX,
@@ -28,7 +28,7 @@ from reactor.footprint.write_set import Change, Version, WriteSet
 from reactor.storage.storage import Storage, VariableRow, Variables
 from reactor.values.id import decode_id, encode_id, internal_id
 from reactor.values.names import is_identifier
-from reactor.values.value import Value, check_document, decode, encode
+from reactor.values.value import Value, check_document, encode
 
 STEPS_PER_MS = 1024  # of `_creationTime`: a power of two, so that every step is a float of its own
 
@@ -107,17 +107,22 @@ class Transaction(Reading):
         self.writes.born[new] = self.writes.count
         return Stored(new, table, created, data)
 
-    def replace(self, id: str, fields: dict[str, Value]) -> Stored:
-        """Give a document other fields. Equal ones are no write. Raises DocumentNotFound, InvalidId, InvalidValue."""
+    def replace(self, id: str, fields: dict[str, Value], before: Stored | None = None) -> Stored:
+        """Give a document other fields. Equal ones are no write. Raises DocumentNotFound, InvalidId, InvalidValue.
+
+        `before` spares reading it: what `get` gave of it just now.
+        """
         _refuse_system_fields(fields)
         size = check_document(fields, self._batch.limits)
-        info, before = self._existing(id, "Update")
+        info = self._table_of(id)
+        if info is None or before is None:
+            info, before = self._existing(id, "Update")
         document = {**fields, "_id": id, "_creationTime": before.creation_time}
         data = encode(document)
         if data == before.data:
             return before
         self.usage.count_write(size)
-        old = Version(before.data, _keys_of_stored(info, before))
+        old = Version(before.data, self._batch.keys_of(info, before))
         keys = info.keys_of(document, before.creation_time, id)
         moved = [(number, place) for number, place, _ in info.keyed if old.keys[number] != keys[number]]
         self.documents.replace(
@@ -128,14 +133,16 @@ class Transaction(Reading):
             [(place, keys[number]) for number, place in moved],
         )
         self._change_facts(info, id, before.creation_time, old.keys, keys)
-        self._wrote(Change(id, old, Version(data, keys)))
+        version = Version(data, keys)
+        self._batch.versions[id] = info, version
+        self._wrote(Change(id, old, version))
         return Stored(id, before.table, before.creation_time, data)
 
     def delete(self, id: str) -> None:
         """Remove a document. Raises DocumentNotFound, InvalidId."""
         info, before = self._existing(id, "Delete")
         self.usage.count_write(0)
-        keys = _keys_of_stored(info, before)
+        keys = self._batch.keys_of(info, before)
         self.documents.delete(info.place, id, [(place, keys[number]) for number, place, _ in info.keyed])
         self._change_facts(info, id, before.creation_time, keys, {})
         self._wrote(Change(id, Version(before.data, keys), None))
@@ -242,8 +249,3 @@ class Transaction(Reading):
 def _refuse_system_fields(fields: dict[str, Value]) -> None:
     if "_id" in fields or "_creationTime" in fields:
         raise InvalidValue("`_id` and `_creationTime` are the system's: leave them out of what is written.")
-
-
-def _keys_of_stored(table: TableInfo, stored: Stored) -> dict[int, bytes]:
-    document: Any = decode(stored.data)
-    return table.keys_of(document, stored.creation_time, stored.id)

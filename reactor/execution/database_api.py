@@ -155,7 +155,7 @@ class DatabaseWriter(DatabaseReader):
                     fields[name] = value
             self._check(definition, fields)
             fields = definition.filled(fields)
-        self._scope.run.engine(self._scope.transaction.replace, stored.id, fields)
+        self._scope.run.engine(self._scope.transaction.replace, stored.id, fields, stored)
 
     def replace(self, id: Any, document: Any, /) -> None:
         """Change all fields. Raises DocumentNotFound."""
@@ -165,7 +165,7 @@ class DatabaseWriter(DatabaseReader):
             fields = definition.to_value(document, self._scope.table_of_id)
         else:
             fields = self._untyped(stored.table, document, "replace", stored)
-        self._scope.run.engine(self._scope.transaction.replace, stored.id, fields)
+        self._scope.run.engine(self._scope.transaction.replace, stored.id, fields, stored)
 
     def delete(self, id: Any, /) -> None:
         """Raises DocumentNotFound."""

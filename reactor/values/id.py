@@ -47,6 +47,7 @@ def encode_id(table_number: int, internal: bytes) -> str:
     return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS[-pairs:]])[:symbols]
 
 
+@lru_cache(maxsize=2048)  # a call names a document more than once, and calls name the same ones
 def decode_id(text: str) -> DocumentId:
     """What the id says. Strict: whatever `encode_id` does not make raises InvalidId."""
     try:

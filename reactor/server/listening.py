@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.server.direct_calls import DirectApp
 from reactor.server.http_protocol import HttpProtocol
 from reactor.server.websocket_protocol import SocketProtocol
 
@@ -93,9 +94,10 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+    direct = app.direct if isinstance(app, DirectApp) else None
     return uvicorn.Config(
         app,
-        http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type] # called as the class is
+        http=functools.partial(HttpProtocol, limits=limits, direct=direct),  # type: ignore[arg-type] # called as the class is
         ws=functools.partial(SocketProtocol, limits=limits),  # type: ignore[arg-type]
         ws_max_size=limits.socket_message,
         ws_per_message_deflate=False,

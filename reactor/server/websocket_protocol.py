@@ -20,7 +20,10 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import Frame, apply_mask
+from websockets.frames import (
+    Frame,
+    apply_mask,  # type: ignore[attr-defined] # its own C, where there is any
+)
 from websockets.protocol import State
 
 from reactor.limits import DEFAULT_LIMITS, Limits

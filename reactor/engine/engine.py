@@ -290,7 +290,8 @@ class Engine:
     def touch(self, view: View) -> None:
         """Refresh the view at the end of this step."""
         self._touched[view] = None
-        self._ask_for_step()
+        if not self._step_due:
+            self._ask_for_step()
 
     def forget(self, view: View) -> None:
         """The view is gone."""
@@ -301,6 +302,13 @@ class Engine:
 
     def batch_done(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """See PoolListener."""
+        self._step_due = True  # below
+        try:
+            self._batch(batch, outcomes)
+        finally:
+            self._step()
+
+    def _batch(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         commits = [Commit(c.ts, c.prev_ts, c.keys, c.source) for c in batch.commits]
         if batch.ts > self.log.head:
             self.log.append(batch.ts, commits)
@@ -320,7 +328,6 @@ class Engine:
         held, self._held = self._held, []
         for ts, number, results in held:
             self._results(number, ts, results)
-        self._step()
 
     def queries_done(
         self,
@@ -330,8 +337,11 @@ class Engine:
         outcomes: Sequence[Outcome],
     ) -> None:
         """See PoolListener."""
-        self._results(batch_id, ts, outcomes)
-        self._step()
+        self._step_due = True  # below
+        try:
+            self._results(batch_id, ts, outcomes)
+        finally:
+            self._step()
 
     def queries_unrun(self, batch_id: int, calls: Sequence[Call]) -> None:
         """See PoolListener."""
@@ -536,13 +546,10 @@ def _outcome(observation: Observation) -> Outcome:
 def _observation(outcome: Outcome, ts: int, before: Observation | None) -> Observation:
     """`before` is what the query was last seen to be: a run that died reads, as far as is known, what that one did."""
     value, lines = outcome.value, outcome.log_lines
-    if outcome.reads:
-        reads = ReadSet.from_wire(outcome.reads)
-    else:
-        reads = UNKNOWN_READS if before is None else before.reads
+    reads = UNKNOWN_READS if before is None else before.reads
     return Observation(
         ts,
-        reads,
+        ReadSet.from_wire(outcome.reads) if outcome.reads else reads,
         outcome.digest,
         outcome.journal,
         outcome.identity_read,

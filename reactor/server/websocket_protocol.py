@@ -20,10 +20,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import (
-    Frame,
-    apply_mask,  # type: ignore[attr-defined] # its own C, where there is any
-)
+from websockets.frames import Frame
 from websockets.protocol import State
 
 from reactor.limits import DEFAULT_LIMITS, Limits
@@ -31,6 +28,11 @@ from reactor.server.errors import close_code
 from reactor.server.socket import BACKLOG_ITEMS, STALL_BYTES
 
 EXTENSION = "reactor.socket"
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # installed without its C
+    from websockets.utils import apply_mask
 
 _UNSENT = 16 << 10  # bytes the kernel may hold unsent: beyond the network's own flight they only hide a slow reader
 _SEND_BUFFER = 256 << 10  # where the kernel cannot be told the former
@@ -84,7 +86,7 @@ class DirectSocket:
 
     @property
     def clear(self) -> bool:
-        return self._blocked_since is None and self._transport.get_write_buffer_size() == 0
+        return self._blocked_since is None  # the transport's limit is zero: it says so as soon as it holds a byte
 
     @property
     def blocked_since(self) -> float | None:

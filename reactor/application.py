@@ -280,6 +280,14 @@ class Application:
         """Run a query at the head."""
         return await self._engine.query(path, args, _key(identity), internal=internal)
 
+    def begin_query(self, path: str, args: bytes, done: Done) -> None:
+        """`call_query` by nobody, without a coroutine. Raises Overloaded."""
+        self._engine.submit_query(path, args, None, done)
+
+    def begin_mutation(self, path: str, args: bytes, done: Done) -> None:
+        """`call_mutation` by nobody, without a coroutine. Raises Overloaded."""
+        self._engine.submit_mutation(path, args, None, done)
+
     async def call_query_at(
         self, path: str, args: bytes, identity: Identity | None, ts: int, *, internal: bool = False
     ) -> Outcome:

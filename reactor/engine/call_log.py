@@ -87,6 +87,13 @@ class CallLog:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def leaves_out(self) -> bool:
+        """Whether there is no room for a call that succeeded and printed nothing; then it has been counted."""
+        if self._quiet < self._quiet_at_once and len(self._waiting) < _WAITING:
+            return self._thread is None
+        self._left_out += 1
+        return True  # whoever filled it has set the timer
+
     def add(self, record: CallRecord) -> None:
         """Have a record written soon, if there is room."""
         if self._thread is None:

@@ -3,7 +3,7 @@
 Theory of operation. Everything that changes what a client may see happens in one synchronous step of the event loop,
 started by a batch or by results from a reader (engine C1):
 
-    batch from the writer     → the log's head moves → its answers are handed out → what it met becomes stale
+    batch from the writer     → the log's head moves → what it met becomes stale → its answers are handed out
     results from a reader     → if they are of a snapshot past the head they wait for it; else they reach the
                                 subscriptions, fresh or already met again
     end of every step         → stale queries go to idle readers; every touched View is refreshed, all with one
@@ -217,8 +217,14 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def submit_query(
+        self, path: str, args: bytes, identity: bytes | None, done: Done, *, internal: bool = False
+    ) -> None:
+        """Run a query once, or share a result that holds at the head; `done` is called once. Raises Overloaded."""
+        self._ask(path, args, identity, lambda observation: done(_outcome(observation)), internal=internal)
+
     async def query(self, path: str, args: bytes, identity: bytes | None, *, internal: bool = False) -> Outcome:
-        """Run a query once, or share a result that holds at the head. Raises Overloaded."""
+        """`submit_query`, awaited."""
         return _outcome(await self._observe(path, args, identity, internal=internal))
 
     async def query_at(
@@ -288,7 +294,8 @@ class Engine:
     def touch(self, view: View) -> None:
         """Refresh the view at the end of this step."""
         self._touched[view] = None
-        self._ask_for_step()
+        if not self._step_due:
+            self._ask_for_step()
 
     def forget(self, view: View) -> None:
         """The view is gone."""
@@ -299,12 +306,22 @@ class Engine:
 
     def batch_done(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """See PoolListener."""
-        commits = [
-            Commit(c.ts, c.prev_ts, {index: tuple(keys) for index, keys in c.keys.items()}, c.source)
-            for c in batch.commits
-        ]
+        self._step_due = True  # below
+        try:
+            self._batch(batch, outcomes)
+        finally:
+            self._step()
+
+    def _batch(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        commits = [Commit(c.ts, c.prev_ts, c.keys, c.source) for c in batch.commits]
         if batch.ts > self.log.head:
             self.log.append(batch.ts, commits)
+        for commit in commits:
+            if EVERYTHING_KEY in commit.keys.get(SYSTEM_INDEX, ()):
+                self.log.forget_all()
+                self.subscriptions.expire_all(batch.ts)
+            self.subscriptions.committed(batch.ts, commit.keys)
+        self._feed_readers()  # now, so that they work while the answers are written
         for outcome in outcomes:
             waiting = self._mutations.pop(outcome.call, None)
             if waiting is not None:
@@ -312,15 +329,9 @@ class Engine:
                 self._charge(call, outcome)
                 self._functions.write("mutation", call.path, outcome)
                 done(outcome)
-        for commit in commits:
-            if EVERYTHING_KEY in commit.keys.get(SYSTEM_INDEX, ()):
-                self.log.forget_all()
-                self.subscriptions.expire_all(batch.ts)
-            self.subscriptions.committed(batch.ts, commit.keys)
         held, self._held = self._held, []
         for ts, number, results in held:
             self._results(number, ts, results)
-        self._step()
 
     def queries_done(
         self,
@@ -330,8 +341,11 @@ class Engine:
         outcomes: Sequence[Outcome],
     ) -> None:
         """See PoolListener."""
-        self._results(batch_id, ts, outcomes)
-        self._step()
+        self._step_due = True  # below
+        try:
+            self._results(batch_id, ts, outcomes)
+        finally:
+            self._step()
 
     def queries_unrun(self, batch_id: int, calls: Sequence[Call]) -> None:
         """See PoolListener."""
@@ -367,14 +381,32 @@ class Engine:
 
     async def _observe(self, path: str, args: bytes, identity: bytes | None, *, internal: bool) -> Observation:
         """An observation that is true at some time from now on."""
-        self._check_room()
-        asked = OneShot(identity, self.head)
-        self.watch(QueryKey(path, args, None, internal), asked)
+        answer: asyncio.Future[Observation] = asyncio.get_running_loop().create_future()
+
+        def done(observation: Observation) -> None:
+            if not answer.done():
+                answer.set_result(observation)
+
+        asked = self._ask(path, args, identity, done, internal=internal)
         try:
-            asked.updated()
-            return await asked.answer
+            return await answer
         finally:
-            self.unwatch(asked)
+            asked.leave()
+
+    def _ask(
+        self,
+        path: str,
+        args: bytes,
+        identity: bytes | None,
+        done: Callable[[Observation], None],
+        *,
+        internal: bool,
+    ) -> OneShot:
+        self._check_room()
+        asked = OneShot(self, identity, self.head, done)
+        self.watch(QueryKey(path, args, None, internal), asked)
+        asked.updated()
+        return asked
 
     def _call_id(self) -> int:
         number = self._next_call
@@ -387,21 +419,26 @@ class Engine:
             return
         runs = self._batches[batch_id]
         gangs: dict[View, dict[Subscription, Observation]] = {}
+        arrived, observe, write = self.subscriptions.arrived, self.subscriptions.queue.observe, self._functions.write
+        self.runs_made += len(outcomes)
         for outcome in outcomes:
             run = runs.pop(outcome.call)
-            observation = _observation(outcome, ts, run.subscription.observation)
-            self.runs_made += 1
-            self.subscriptions.queue.observe(run.subscription.key.path, self._cost(outcome))
-            self._functions.write("query", run.subscription.key.path, outcome)
+            subscription = run.subscription
+            path = subscription.key.path
+            observation = _observation(outcome, ts, subscription.observation)
+            observe(path, outcome.cpu if outcome.failure is None else self._cost(outcome))
+            write("query", path, outcome)
             if run.gang is not None:
-                gangs.setdefault(run.gang, {})[run.subscription] = observation  # type: ignore[arg-type]
-            self.subscriptions.arrived(run, observation)
-            self._look_after(run.subscription, outcome)
+                gangs.setdefault(run.gang, {})[subscription] = observation  # type: ignore[arg-type]
+            arrived(run, observation)
+            if outcome.failure is not None or subscription.crashes:
+                self._look_after(subscription, outcome)
         if not runs:
             del self._batches[batch_id]
-        cache = FrameCache()
-        for view, seen in gangs.items():
-            view.aligned(ts, seen, cache)
+        if gangs:
+            cache = FrameCache()
+            for view, seen in gangs.items():
+                view.aligned(ts, seen, cache)
 
     def _look_after(self, subscription: Subscription, outcome: Outcome) -> None:
         """A watched query whose process died is run again after a while: it may not have been its own doing."""
@@ -438,7 +475,9 @@ class Engine:
                 return
             number = self._next_batch
             self._next_batch += 1
-            by_call = {self._call_id(): run for run in runs}
+            first = self._next_call
+            self._next_call += len(runs)
+            by_call = dict(enumerate(runs, first))
             self._batches[number] = by_call
             counted = self._functions.profile.held
             calls = [_call(call_id, run, counted=counted) for call_id, run in by_call.items()]
@@ -511,6 +550,7 @@ def _outcome(observation: Observation) -> Outcome:
 
 def _observation(outcome: Outcome, ts: int, before: Observation | None) -> Observation:
     """`before` is what the query was last seen to be: a run that died reads, as far as is known, what that one did."""
+    value, lines = outcome.value, outcome.log_lines
     reads = UNKNOWN_READS if before is None else before.reads
     return Observation(
         ts,
@@ -519,6 +559,6 @@ def _observation(outcome: Outcome, ts: int, before: Observation | None) -> Obser
         outcome.journal,
         outcome.identity_read,
         outcome,
-        failed=outcome.failure is not None,
-        size=len(outcome.value or b"") + sum(map(len, outcome.log_lines)),
+        outcome.failure is not None,
+        (len(value) if value is not None else 0) + (sum(map(len, lines)) if lines else 0),
     )

@@ -37,7 +37,7 @@ class FunctionLog:
 
     def request_name(self, call: int) -> str:
         """What a call is named in errors and logs: 16 hex digits."""
-        return hashlib.sha256(f"{self._name}|{call}".encode()).hexdigest()[:16]
+        return hashlib.blake2b(f"{self._name}|{call}".encode(), digest_size=8).hexdigest()
 
     def write(
         self, kind: Kind | Literal["httpAction"], path: str, outcome: Outcome, seconds: float | None = None
@@ -45,6 +45,8 @@ class FunctionLog:
         """One call ended. `seconds` is how long it took, where that is not the processor's time."""
         if outcome.log_lines or outcome.failure is not None:
             self._tell(path, outcome)
+        elif path.startswith(PREFIX) or self._calls.leaves_out():
+            return
         if not path.startswith(PREFIX):
             if self.profile.held:
                 self.profile.add(kind, path, outcome)

@@ -11,6 +11,7 @@ Nobody is refused for the sake of nobody: while no other function is called, a s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 
 from reactor.limits import Limits
@@ -64,12 +65,13 @@ class WriterBudget:
     def admit(self, path: str, identity: bytes | None, now: float) -> float | None:
         """None if the call may be submitted; else the seconds after which it may."""
         path = _one_name(path)
-        accompanied = any(at > now - COMPANY for other, at in self._newest() if other != path)
+        function = self._functions.get(path)
+        slow = function is not None and function.is_slow(now)
+        accompanied = slow and any(at > now - COMPANY for other, at in self._newest() if other != path)
         self._called.pop(path, None)
         self._called[path] = now
         _forget(self._called)
-        function = self._functions.get(path)
-        if function is None or not accompanied or not function.is_slow(now):
+        if function is None or not accompanied:
             return None
         wait = (function.used.now(self._share, now) - self._burst) / self._share
         user = self._users.get((path, identity))
@@ -101,6 +103,7 @@ class WriterBudget:
         return [(name, self._called[name]) for name in islice(reversed(self._called), 2)]
 
 
+@lru_cache(_MOST)
 def _one_name(path: str) -> str:
     """However a client spells a function (`a:b_c`, `a.js:bC`), it has one budget."""
     return path.replace(".js:", ":").replace("_", "").lower()

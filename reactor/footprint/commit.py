@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """One writing call of a batch.
 
     `prev_ts` is the timestamp of the commit before it, so that a missing one is noticed. `keys` maps index number to the
@@ -16,7 +16,7 @@ class Commit:
 
     ts: int
     prev_ts: int
-    keys: Mapping[int, tuple[bytes, ...]]
+    keys: Mapping[int, Sequence[bytes]]
     source: str
 
     @property

@@ -8,7 +8,7 @@ Weak case: many *different* ranges under one prefix are tested one by one.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from reactor.footprint.key_range import KeyRange
 from reactor.values.order import prefix_end
@@ -16,12 +16,8 @@ from reactor.values.order import prefix_end
 Owner = TypeVar("Owner", bound=Hashable)
 
 
-class _Place(NamedTuple):
-    """Where a range is filed. `partial` is None for a range that is the whole prefix."""
-
-    shelf: int
-    prefix: bytes
-    partial: KeyRange | None
+_Place = tuple[int, bytes, KeyRange | None]
+"""Where a range is filed: shelf, prefix, and the range itself unless it is the whole prefix."""
 
 
 class _Shelf(Generic[Owner]):
@@ -33,6 +29,17 @@ class _Shelf(Generic[Owner]):
         self.whole: dict[bytes, set[Owner]] = {}
         self.partial: dict[bytes, dict[KeyRange, set[Owner]]] = {}
         self.lengths: dict[int, int] = {}  # length of a prefix → prefixes of that length filed; a stab tries only these
+
+    def make_place(self, prefix: bytes, partial: KeyRange | None) -> set[Owner]:
+        """Where a range is filed that nobody watches yet."""
+        if prefix not in self.whole and prefix not in self.partial:
+            self.lengths[len(prefix)] = self.lengths.get(len(prefix), 0) + 1
+        owners: set[Owner] = set()
+        if partial is None:
+            self.whole[prefix] = owners
+        else:
+            self.partial.setdefault(prefix, {})[partial] = owners
+        return owners
 
 
 class RangeMap(Generic[Owner]):
@@ -53,46 +60,50 @@ class RangeMap(Generic[Owner]):
 
     def add(self, owner: Owner, index: int, watched: KeyRange) -> None:
         """Let `owner` watch a range. An empty range is forgotten at once, adding the same twice changes nothing."""
-        if watched.is_empty:
+        start, end = watched
+        if end is not None and start >= end:
             return
         shelf = self._shelves.get(index)
         if shelf is None:
             shelf = self._shelves[index] = _Shelf()
-        prefix, is_whole = _common_prefix(watched)
-        if prefix not in shelf.whole and prefix not in shelf.partial:
-            shelf.lengths[len(prefix)] = shelf.lengths.get(len(prefix), 0) + 1
-        if is_whole:
-            owners = shelf.whole.setdefault(prefix, set())
-            place = _Place(index, prefix, None)
+        prefix, is_whole = _common_prefix(start, end)
+        owners = shelf.whole.get(prefix) if is_whole else shelf.partial.get(prefix, {}).get(watched)
+        if owners is None:
+            owners = shelf.make_place(prefix, None if is_whole else watched)
+        elif owner in owners:
+            return
+        owners.add(owner)
+        place = (index, prefix, None if is_whole else watched)
+        places = self._places.get(owner)
+        if places is None:
+            self._places[owner] = [place]
         else:
-            owners = shelf.partial.setdefault(prefix, {}).setdefault(watched, set())
-            place = _Place(index, prefix, watched)
-        if owner not in owners:
-            owners.add(owner)
-            self._places.setdefault(owner, []).append(place)
+            places.append(place)
 
     def remove(self, owner: Owner) -> None:
         """Forget every range of `owner`; one who owns none is no error."""
         for index, prefix, partial in self._places.pop(owner, ()):
             shelf = self._shelves[index]
             if partial is None:
-                whole = shelf.whole[prefix]
-                whole.discard(owner)
-                if not whole:
-                    del shelf.whole[prefix]
+                owners = shelf.whole[prefix]
             else:
                 ranges = shelf.partial[prefix]
-                ranges[partial].discard(owner)
-                if not ranges[partial]:
-                    del ranges[partial]
+                owners = ranges[partial]
+            owners.discard(owner)
+            if owners:
+                continue
+            if partial is None:
+                del shelf.whole[prefix]
+            else:
+                del ranges[partial]
                 if not ranges:
                     del shelf.partial[prefix]
             if prefix not in shelf.whole and prefix not in shelf.partial:
                 shelf.lengths[len(prefix)] -= 1
                 if not shelf.lengths[len(prefix)]:
                     del shelf.lengths[len(prefix)]
-            if not shelf.lengths:
-                del self._shelves[index]
+                    if not shelf.lengths:
+                        del self._shelves[index]
 
     def stab(self, index: int, key: bytes) -> set[Owner]:
         """Everyone who watches `key`."""
@@ -117,18 +128,17 @@ class RangeMap(Generic[Owner]):
         return found
 
 
-def _common_prefix(watched: KeyRange) -> tuple[bytes, bool]:
-    """The longest prefix of every key in the range, and whether the range is exactly the keys with that prefix."""
-    start, end = watched
+def _common_prefix(start: bytes, end: bytes | None) -> tuple[bytes, bool]:
+    """The longest prefix of every key in a range, and whether the range is exactly the keys with that prefix."""
     if end is None:
         return b"", not start
+    if end.startswith(start):  # one key, as a rule
+        return start, False
     if end == prefix_end(start):
         return start, True
-    size = 0
-    for ours, theirs in zip(start, end, strict=False):
-        if ours != theirs:
-            break
-        size += 1
+    shorter = min(len(start), len(end))
+    differ = int.from_bytes(start[:shorter]) ^ int.from_bytes(end[:shorter])  # from the first byte that is another on
+    size = shorter - (differ.bit_length() + 7) // 8
     # Before `end` = shared + (x + 1), everything from shared + x… on starts with shared + x.
     if size < len(start) and len(end) == size + 1 and end[size] == start[size] + 1:
         size += 1

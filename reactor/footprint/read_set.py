@@ -8,7 +8,9 @@ needs no word on which bytes are keys and which are facts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
 
 from reactor.footprint.key_range import KeyRange
 from reactor.footprint.predicate import Predicate, pack_predicate, unpack_predicate
@@ -19,15 +21,16 @@ from reactor.footprint.vector_predicate import VectorPredicate
 Wire = dict[int, list[tuple[bytes, bytes | None] | bytes]]
 """Ranges as pairs of bytes, predicates as bytes."""
 
+_key_range = partial(tuple.__new__, KeyRange)  # KeyRange._make without its check: reads are trusted to be pairs
+
 PREDICATES: dict[int, type] = {each.KIND: each for each in (TextPredicate, VectorPredicate)}
 
 
-@dataclass(frozen=True, slots=True)
-class ReadSet:
+class ReadSet(msgspec.Struct, frozen=True):
     """Index number → sorted disjoint ranges; index number → predicates, in order of their bytes."""
 
     ranges: Mapping[int, RangeSet]
-    predicates: Mapping[int, tuple[Predicate, ...]] = field(default_factory=dict)
+    predicates: Mapping[int, tuple[Predicate, ...]] = msgspec.field(default_factory=dict)
 
     def meets(self, touched: Mapping[int, Sequence[bytes]]) -> bool:
         """Whether a touched key lies in a range read, or a fact meets a predicate. Keys of each index are sorted."""
@@ -55,7 +58,7 @@ class ReadSet:
             if reads and isinstance(reads[0], bytes):
                 predicates[index] = tuple(unpack_predicate(each, PREDICATES) for each in reads)  # type: ignore[arg-type]
             else:
-                ranges[index] = tuple(map(KeyRange._make, reads))
+                ranges[index] = tuple(map(_key_range, reads))
         return cls(ranges, predicates)
 
 

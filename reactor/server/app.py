@@ -9,7 +9,9 @@ from starlette.types import ASGIApp
 
 from reactor.application import Application
 from reactor.server.assembly import assemble
+from reactor.server.direct_calls import DirectApp, DirectCalls
 from reactor.server.heartbeat import Heartbeat
+from reactor.server.http_api import HttpApi
 from reactor.server.http_routes import HttpRoutes
 from reactor.server.listening import Address, listening, run_until_signalled
 from reactor.server.settings import ServerSettings
@@ -25,7 +27,10 @@ def build_app(application: Application, *, settings: ServerSettings | None = Non
     def make_worker(socket: Socket, client: ClientInfo) -> SyncWorker:
         return SyncWorker(socket, application, client, heartbeat)
 
-    return assemble(application, make_worker, settings or _settings_of(application), application.limits)
+    settings, limits = settings or _settings_of(application), application.limits
+    submits = {b"/api/query": application.begin_query, b"/api/mutation": application.begin_mutation}
+    direct = DirectCalls(HttpApi(application, settings, limits), submits)
+    return DirectApp(assemble(application, make_worker, settings, limits), direct)
 
 
 def build_site(application: Application, *, settings: ServerSettings | None = None) -> ASGIApp:

@@ -34,6 +34,7 @@ _ENVELOPE = 2000  # bytes a request may have beside its arguments
 _REQUEST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _ENCODED = frozenset(("convex_encoded_json", "convex_json"))
 _CLEAN = frozenset(("json", "convex_clean_json"))
+_UNKNOWN_CLIENT = ClientInfo()
 _FIRST_CLEAN = {"npm": (1, 4, 1), "npm-cli": (1, 4, 1), "python": (0, 5, 0)}  # releases that read clean JSON
 
 
@@ -57,9 +58,13 @@ class _Body(msgspec.Struct, rename="camel"):
 
 
 Spelling = Callable[[bytes], bytes]
+Submit = Callable[[str, bytes, Callable[[Outcome], None]], None]
+"""Runs a function, given as path and encoded arguments, for nobody in particular; calls back once, or raises."""
+
+Answer = Callable[[Response], None]
 
 
-class _CallBody(msgspec.Struct, frozen=True):
+class _CallBody(msgspec.Struct, frozen=True, gc=False):
     """A checked request: `args` is the encoded JSON of one object."""
 
     path: str
@@ -94,6 +99,27 @@ class HttpApi:
             Route("/api/run/{path:path}", self._endpoint(verbs.call_function, _from_path), methods=["POST"]),
         ]
 
+    def call_at_once(
+        self, submit: Submit, body: bytes, client_header: str | None, asked_id: str, answer: Answer
+    ) -> None:
+        """What the endpoints of queries and mutations do for a caller that shows no credential, without a coroutine.
+
+        `answer` is called once, possibly at once.
+        """
+
+        def done(outcome: Outcome) -> None:
+            try:
+                response = _refused(outcome) or _json(self._result(outcome, call.spell, asked_id))
+            except Exception as error:  # noqa: BLE001 as in the endpoints
+                response = error_response(error)
+            answer(response)
+
+        try:
+            call = _call_of(_parse(body), client_header)
+            submit(call.path, call.args, done)
+        except Exception as error:  # noqa: BLE001 as in the endpoints
+            answer(error_response(error))
+
     def _endpoint(
         self, verb: Verb, read: Callable[[Request, bytes], _CallBody] | None = None
     ) -> Callable[[Request], Awaitable[Response]]:
@@ -106,7 +132,7 @@ class HttpApi:
                 caller = await caller_of(request, self._verbs)
                 outcome = await verb(call.path, call.args, caller.identity, internal=caller.admin)
                 refused = _refused(outcome)
-                return refused or _json(self._result(outcome, call.spell, self._request_id(request, outcome)))
+                return refused or _json(self._result(outcome, call.spell, _asked_id(request)))
             except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
                 return error_response(error)
 
@@ -127,7 +153,7 @@ class HttpApi:
             caller = await caller_of(request, self._verbs)
             outcome = await self._verbs.call_query_at(call.path, call.args, caller.identity, ts, internal=caller.admin)
             refused = _refused(outcome)
-            return refused or _json(self._result(outcome, call.spell, self._request_id(request, outcome)))
+            return refused or _json(self._result(outcome, call.spell, _asked_id(request)))
         except Exception as error:  # noqa: BLE001 here, so that the answer passes through Cors
             return error_response(error)
 
@@ -142,7 +168,7 @@ class HttpApi:
                 if (refused := _refused(outcome)) is not None:
                     return refused
             results = (
-                self._result(outcome, call.spell, self._request_id(request, outcome))
+                self._result(outcome, call.spell, _asked_id(request))
                 for call, outcome in zip(calls, outcomes, strict=True)
             )
             return _json(b'{"results":[%b]}' % b",".join(results))
@@ -151,17 +177,15 @@ class HttpApi:
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _request_id(self, request: Request, outcome: Outcome) -> str:
-        given = request.headers.get("convex-request-id", "")
-        return given if _REQUEST_ID.fullmatch(given) else self._verbs.request_name(outcome.call)
-
-    def _result(self, outcome: Outcome, spell: Spelling, request_id: str) -> bytes:
-        """The result object of a call that was run."""
+    def _result(self, outcome: Outcome, spell: Spelling, asked_id: str) -> bytes:
+        """The result object of a call that was run; `asked_id` is what the client would have the request named."""
         lines = shown_log_lines(outcome.log_lines, self._redact)
         logs = b',"logLines":' + json_text(lines) if lines else b""
         if outcome.failure is None:
             assert outcome.value is not None
             return b'{"status":"success","value":%b%b}' % (spell(outcome.value), logs)
+        named = _REQUEST_ID.fullmatch(asked_id) is not None
+        request_id = asked_id if named else self._verbs.request_name(outcome.call)
         return self._failure(outcome.failure, spell, request_id, logs)
 
     def _failure(self, failure: Failure, spell: Spelling, request_id: str, logs: bytes) -> bytes:
@@ -176,7 +200,7 @@ class HttpApi:
 
 
 def _from_body(request: Request, body: bytes) -> _CallBody:
-    return _call_of(_parse(body), request)
+    return _call_of(_parse(body), request.headers.get("convex-client"))
 
 
 def _queries_in(request: Request, body: bytes) -> list[_CallBody]:
@@ -184,7 +208,7 @@ def _queries_in(request: Request, body: bytes) -> list[_CallBody]:
     fields = _parse(body)
     if fields.queries is None:
         raise BadRequest("BadJsonBody", "The body has no `queries`")
-    return [_call_of(each, request) for each in fields.queries]
+    return [_call_of(each, request.headers.get("convex-client")) for each in fields.queries]
 
 
 def _timestamp_in(body: bytes) -> int:
@@ -197,10 +221,13 @@ def _timestamp_in(body: bytes) -> int:
         raise BadRequest("BadJsonBody", "`ts` is no timestamp: take one from /api/query_ts") from None
 
 
-def _call_of(fields: _Body, request: Request) -> _CallBody:
+def _call_of(fields: _Body, client_header: str | None) -> _CallBody:
     if fields.path is None:
         raise BadRequest("BadJsonBody", "The body has no `path`: which function?")
-    return _CallBody(fields.path, _one_object(fields.args), _spelling(fields.format, request))
+    args = bytes(fields.args)
+    if not args.startswith(b"{"):  # else it is one object: it was cut out of a text that was read
+        args = _one_object(fields.args)
+    return _CallBody(fields.path, args, _spelling(fields.format, client_header))
 
 
 def _from_address(request: Request, body: bytes) -> _CallBody:
@@ -211,7 +238,7 @@ def _from_address(request: Request, body: bytes) -> _CallBody:
     if path is None:
         raise BadRequest("BadQueryArgs", "The address has no `path`: which function?")
     args = _one_object(msgspec.Raw(query.get("args", "{}").encode()))
-    return _CallBody(path, args, _spelling(query.get("format"), request))
+    return _CallBody(path, args, _spelling(query.get("format"), request.headers.get("convex-client")))
 
 
 def _from_path(request: Request, body: bytes) -> _CallBody:
@@ -221,7 +248,9 @@ def _from_path(request: Request, body: bytes) -> _CallBody:
         raise BadRequest("MissingIdentifier", "The address must be /api/run/<module>/<function>")
     fields = _parse(body or b"{}")
     path = "/".join(segments[:-1]) + ":" + segments[-1]
-    return _CallBody(path, _one_object(fields.args), _spelling(fields.format or "json", request))
+    return _CallBody(
+        path, _one_object(fields.args), _spelling(fields.format or "json", request.headers.get("convex-client"))
+    )
 
 
 def _parse(body: bytes) -> _Body:
@@ -252,8 +281,12 @@ def _one_object(args: msgspec.Raw) -> bytes:
     raise BadRequest("BadJsonBody", "`args` must be an object, or an array that holds one")
 
 
-def _spelling(format_name: str | None, request: Request) -> Spelling:
-    client = ClientInfo.of_header(request.headers.get("convex-client"))
+def _asked_id(request: Request) -> str:
+    return request.headers.get("convex-request-id", "")
+
+
+def _spelling(format_name: str | None, client_header: str | None) -> Spelling:
+    client = ClientInfo.of_header(client_header) if client_header else _UNKNOWN_CLIENT
     if format_name not in (None, *_ENCODED, *_CLEAN):
         raise BadRequest("BadFormat", f"Unknown format {format_name!r}: take convex_encoded_json or json")
     if format_name in _CLEAN or (format_name is None and client.version >= _FIRST_CLEAN.get(client.name, (0, 0, 0))):

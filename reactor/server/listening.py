@@ -15,6 +15,7 @@ from uvicorn.config import Config
 from uvicorn.server import Server
 
 from reactor.limits import DEFAULT_LIMITS, Limits
+from reactor.server.direct_calls import DirectApp
 from reactor.server.http_protocol import HttpProtocol
 from reactor.server.websocket_protocol import SocketProtocol
 
@@ -94,9 +95,10 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _config(app: ASGIApp, limits: Limits) -> Config:
+    direct = app.direct if isinstance(app, DirectApp) else None
     return Config(
         app,
-        http=functools.partial(HttpProtocol, limits=limits),  # type: ignore[arg-type] # called as the class is
+        http=functools.partial(HttpProtocol, limits=limits, direct=direct),  # type: ignore[arg-type] # called as the class is
         ws=functools.partial(SocketProtocol, limits=limits),  # type: ignore[arg-type]
         ws_max_size=limits.socket_message,
         ws_per_message_deflate=False,

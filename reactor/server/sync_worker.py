@@ -55,6 +55,7 @@ from reactor.sync.session import (
     ExpiresAt,
     RunAction,
     RunMutation,
+    State,
     SyncedQuery,
     SyncSession,
     Tell,
@@ -102,6 +103,7 @@ class SyncWorker:
         "_missed_at",
         "_misses",
         "_mutations",
+        "_only",
         "_session",
         "_sign_in",
         "_socket",
@@ -120,6 +122,7 @@ class SyncWorker:
         self._client = client
         self._session = SyncSession(application.limits.socket_queries)
         self._watched: dict[int, Watched] = {}  # follows Watch and Unwatch
+        self._only: Watched | None = None  # of those, when it is the only one: what most sockets are
         self._mutations = 0  # sent to the writer and not answered
         self._actions = 0  # running
         self._misses = 0  # heads in a row at which no common timestamp was found; 0 after each Transition
@@ -142,7 +145,11 @@ class SyncWorker:
         """One text frame."""
         try:
             message = parse(text)
-            effects = self._session.expired() if self._sign_in.is_over_for(message) else self._session.receive(message)
+            session = self._session
+            if session.expires is not None and self._sign_in.is_over_for(message):
+                effects = session.expired()
+            else:
+                effects = session.receive(message)
         except BadRequest as error:
             effects = self._session.bad_message(error.code, error.message)
         self.carry_out(effects)
@@ -172,6 +179,7 @@ class SyncWorker:
         for watched in self._watched.values():
             self.application.unwatch(watched)
         self._watched.clear()
+        self._only = None
         self.application.forget(self)
 
     # ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,12 +190,14 @@ class SyncWorker:
             match effect:
                 case Watch(query):
                     watched = self._watched[query.query_id] = Watched(self, query, _key(self._session.identity))
+                    self._only = watched if len(self._watched) == 1 else None
                     self.application.watch(
                         QueryKey(query.path, query.args, query.journal, self._session.admin), watched
                     )
                     self.touch()
                 case Unwatch(query):
                     self.application.unwatch(self._watched.pop(query.query_id))
+                    self._only = next(iter(self._watched.values())) if len(self._watched) == 1 else None
                 case RunMutation():
                     self._run_mutation(effect)
                 case RunAction():
@@ -299,6 +309,22 @@ class SyncWorker:
         session = self._session
         if not self._may_tell():
             return
+        only = self._only
+        if only is not None:
+            observation = only.subscription.observation
+            if observation is None:
+                return
+            query = only.query
+            if observation.digest == query.sent:
+                if not session.owes:
+                    return
+            elif only.subscription.valid_until is None and not session.removed:
+                head = cache.head
+                if head < 0:
+                    head = cache.head = self.application.head
+                if head >= session.floor and head >= session.sent.ts:
+                    self._tell_one(head, query, observation, cache)
+                    return
         settled = True
         changed: list[tuple[SyncedQuery, Observation]] = []
         for watched in self._watched.values():
@@ -321,7 +347,7 @@ class SyncWorker:
     def _may_tell(self) -> bool:
         """Whether a Transition may go out now; if only the socket is in the way, it is due once that is clear."""
         session = self._session
-        if self.closing or not session.ready:
+        if self.closing or session.state is not State.CONNECTED:
             return False
         if session.expires is not None and self._sign_in.is_over:
             self.carry_out(session.expired())
@@ -390,24 +416,35 @@ class SyncWorker:
 
     def _transition(self, ts: int, changed: list[tuple[SyncedQuery, Observation]], cache: FrameCache) -> None:
         session = self._session
-        self._misses = 0
-        end = cache.version(session.query_set, session.identity_version, ts)
-        start, removed = session.advance(end)
-        if len(changed) == 1 and not removed:
-            query, observation = changed[0]
-            frame = cache.last(start, end, query.query_id, observation)
-            if frame is None:
-                frame = self._one_change(start, end, query.query_id, observation, cache)
-            query.sent = observation.digest
-            query.journal = observation.journal
-            self._send_transition(frame)
+        if len(changed) == 1 and not session.removed:
+            self._tell_one(ts, *changed[0], cache)
             return
+        self._misses = 0
+        start, removed = session.advance(cache.version(session.query_set, session.identity_version, ts))
+        end = session.sent
         modifications = [encode_modification(QueryRemoved(query_id)) for query_id in removed]
         for query, observation in changed:
             modifications.append(place(query.query_id, observation.told or self._tell(observation)))
             query.sent = observation.digest
             query.journal = observation.journal
         self._send_transition(ws_frame(encode_transition(start, end, modifications)))
+
+    def _tell_one(self, ts: int, query: SyncedQuery, observation: Observation, cache: FrameCache) -> None:
+        """A Transition that says one thing: the same for all who watch the query and have stood where this one does."""
+        session = self._session
+        self._misses = 0
+        end = cache.version(session.query_set, session.identity_version, ts)
+        start, _ = session.advance(end)
+        frame = cache.last(start, end, query.query_id, observation)
+        if frame is None:
+            frame = self._one_change(start, end, query.query_id, observation, cache)
+        query.sent = observation.digest
+        query.journal = observation.journal
+        if len(frame) > CHUNK:
+            self._send_transition(frame)
+        else:
+            self.said_at = self._loop.time()
+            self._socket.send_frame(frame)
 
     def _one_change(
         self, start: StateVersion, end: StateVersion, query_id: int, observation: Observation, cache: FrameCache

@@ -57,6 +57,11 @@ class _Family:
         else:
             del self.by_identity[subscription.identity]
 
+    @property
+    def empty(self) -> bool:
+        """Whether it has no entry."""
+        return self.shared is None and not self.by_identity
+
     def members(self) -> list[Subscription]:
         return [*self.by_identity.values(), *([self.shared] if self.shared else [])]
 
@@ -134,9 +139,12 @@ class SubscriptionManager:
             subscription = self._rekey(subscription, observation.journal)
         seen = subscription.observation
         if seen is None or observation.ts >= seen.ts:
+            reads = observation.reads
             subscription.observation = observation
-            subscription.valid_until = self._log.first_met(observation.reads, observation.ts)
-            self._watched.watch(subscription, observation.reads)
+            subscription.valid_until = (
+                None if observation.ts == self._log.head else self._log.first_met(reads, observation.ts)
+            )
+            self._watched.watch(subscription, reads)
         for subscriber in list(subscription.subscribers):
             subscriber.updated()
         self._settle(subscription)
@@ -249,7 +257,7 @@ class SubscriptionManager:
     def _leave(self, subscription: Subscription) -> None:
         family = self._families[subscription.key]
         family.remove(subscription)
-        if not family.members():
+        if family.empty:
             del self._families[subscription.key]
 
     # ── invariants ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,8 @@ set of one client, is never cut: its results share a snapshot, which is what gua
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from reactor.subscriptions.subscription import Anyone, Identity, Subscription
 
@@ -18,8 +19,7 @@ TARGET = 0.002  # seconds of work handed to one reader at once
 WEIGHT = 0.2  # of the newest run in the moving average
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class Run(msgspec.Struct, frozen=True, eq=False):
     """One run to be made: of which subscription, as whom, and in which gang."""
 
     subscription: Subscription
@@ -60,7 +60,8 @@ class RunQueue:
 
     def observe(self, path: str, seconds: float) -> None:
         """A run of the function took so long."""
-        self._cost[path] = (1 - WEIGHT) * self._cost.get(path, seconds) + WEIGHT * seconds
+        cost = self._cost.get(path, seconds)
+        self._cost[path] = cost + WEIGHT * (seconds - cost)
 
     def expected(self, path: str) -> float:
         """Seconds a run of the function is expected to take."""
@@ -77,17 +78,18 @@ class RunQueue:
             return [_start(Run(member, identity, owner)) for member in members]
         batch: list[Run] = []
         budget = TARGET
-        for subscription in list(self._waiting):
+        for subscription in self._waiting:
             cost = self.expected(subscription.key.path)
             if (last_reader and cost > SLOW) or (batch and cost > budget):
                 if batch:
                     break
                 continue
-            self.discard(subscription)
             batch.append(_start(Run(subscription, _some_identity(subscription))))
             budget -= cost
             if budget <= 0:
                 break
+        for run in batch:
+            self.discard(run.subscription)
         return batch
 
 

@@ -25,22 +25,27 @@ class SubscriptionSet(Generic[Owner]):
 
     def watch(self, owner: Owner, reads: ReadSet) -> None:
         """Watch `reads` for `owner`, instead of what it watched before."""
-        if self._reads.get(owner) == reads:
-            return
-        self.forget(owner)
+        watched = self._reads.get(owner)
+        if watched is not None:
+            if watched == reads:
+                return
+            self.forget(owner)
         self._reads[owner] = reads
+        add = self._ranges.add
         for index, ranges in reads.ranges.items():
             for key_range in ranges:
-                self._ranges.add(owner, index, key_range)
+                add(owner, index, key_range)
         for index, predicates in reads.predicates.items():
             for predicate in predicates:
                 self._predicates.add(owner, index, predicate)
 
     def forget(self, owner: Owner) -> None:
         """Watch nothing for `owner` any more; unknown owners are fine."""
-        if self._reads.pop(owner, None) is not None:
+        watched = self._reads.pop(owner, None)
+        if watched is not None:
             self._ranges.remove(owner)
-            self._predicates.remove(owner)
+            if watched.predicates:
+                self._predicates.remove(owner)
 
     def met(self, touched: Mapping[int, Sequence[bytes]]) -> set[Owner]:
         """Every owner whose read set holds one of the touched keys, or looks for one of the facts."""

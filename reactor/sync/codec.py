@@ -44,7 +44,7 @@ from reactor.sync.messages import (
     Transition,
 )
 from reactor.sync.version import StateVersion
-from reactor.values.timestamp import decode_ts, encode_ts
+from reactor.values.timestamp import decode_ts, wire_ts
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,13 +128,15 @@ def parse(text: str | bytes) -> ClientMessage:
         raise _bad("it is not JSON") from None
     except RecursionError:
         raise _bad("it is nested too deeply") from None
+    # The two that come all the time first: a match looks at every class in turn
+    if isinstance(wire, _ModifyQuerySet):
+        changes = tuple([_modification(number, each) for number, each in enumerate(wire.modifications)])
+        return ModifyQuerySet(wire.base_version, wire.new_version, changes)
+    if isinstance(wire, _Mutation):
+        return Mutation(wire.request_id, wire.udf_path, _object(wire.args[0], "args[0]"), wire.component_path or None)
     match wire:
         case _Connect():
             return _connect(wire)
-        case _ModifyQuerySet(base, new, modifications):
-            return ModifyQuerySet(base, new, tuple(_modification(n, m) for n, m in enumerate(modifications)))
-        case _Mutation(request, path, args, component):
-            return Mutation(request, path, _object(args[0], "args[0]"), component or None)
         case _Action(request, path, args, component):
             return Action(request, path, _object(args[0], "args[0]"), component or None)
         case _Authenticate():
@@ -162,12 +164,12 @@ def _connect(wire: _Connect) -> Connect:
 
 
 def _modification(number: int, wire: _Add | _Remove) -> Add | Remove:
-    match wire:
-        case _Add(query, path, args, journal, component):
-            data = _object(args[0], f"modifications[{number}].args[0]")
-            return Add(query, path, data, journal, component or None)
-        case _Remove(query):
-            return Remove(query)
+    if isinstance(wire, _Remove):
+        return Remove(wire.query_id)
+    data = bytes(wire.args[0])
+    if not data.startswith(b"{"):
+        data = _object(wire.args[0], f"modifications[{number}].args[0]")
+    return Add(wire.query_id, wire.udf_path, data, wire.journal, wire.component_path or None)
 
 
 def _authenticate(wire: _Authenticate) -> AuthenticateUser | AuthenticateAdmin | AuthenticateNone:
@@ -217,7 +219,7 @@ def encode(message: ServerMessage) -> bytes:
             return b'{"type":"MutationResponse","requestId":%d,"success":true,"result":%b,"ts":"%b","logLines":%b}' % (
                 request,
                 result,
-                encode_ts(ts).encode(),
+                wire_ts(ts),
                 json_text(lines),
             )
         case MutationFailed(request, text, data, lines):
@@ -363,8 +365,7 @@ def _frame_head(first: int, size: int) -> bytes:
 
 
 def _version(version: StateVersion) -> bytes:
-    ts = encode_ts(version.ts).encode()
-    return b'{"querySet":%d,"identity":%d,"ts":"%b"}' % (version.query_set, version.identity, ts)
+    return b'{"querySet":%d,"identity":%d,"ts":"%b"}' % (version.query_set, version.identity, wire_ts(version.ts))
 
 
 def _error_data(data: bytes | None) -> bytes:

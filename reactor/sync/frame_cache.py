@@ -8,9 +8,10 @@ from reactor.sync.version import StateVersion
 class FrameCache:
     """Transitions built in one step of the loop, so that equal ones are built once and written to all."""
 
-    __slots__ = ("_last", "_version", "frames", "versions")
+    __slots__ = ("_last", "_version", "frames", "head", "versions")
 
     def __init__(self) -> None:
+        self.head = -1  # where the log stands in this step; set by whoever asks first
         self.frames: dict[tuple[object, ...], bytes] = {}
         self.versions: dict[tuple[int, int, int], StateVersion] = {}
         self._version = StateVersion.START  # the last one given: most sessions in a step want the same

@@ -6,15 +6,14 @@ How a message is spelt on the wire is codec.py's business, what it means is sess
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from reactor.sync.version import StateVersion
 
 # ── client → server ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(msgspec.Struct, frozen=True, gc=False):
     """First on every socket."""
 
     session: str  # UUID; the JS client keeps it across reconnects, others make a new one
@@ -24,8 +23,7 @@ class Connect:
     client_ts: float | None = None  # the client's wall clock in ms; 0 from clients that do not say
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(msgspec.Struct, frozen=True, gc=False):
     """Start watching a query. `args` is the encoded JSON of one object."""
 
     query_id: int
@@ -35,15 +33,13 @@ class Add:
     component: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(msgspec.Struct, frozen=True, gc=False):
     """Stop watching a query."""
 
     query_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class ModifyQuerySet:
+class ModifyQuerySet(msgspec.Struct, frozen=True, gc=False):
     """Change what the client watches; legal when `base_version` is the current one."""
 
     base_version: int
@@ -51,8 +47,7 @@ class ModifyQuerySet:
     modifications: tuple[Add | Remove, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mutation:
+class Mutation(msgspec.Struct, frozen=True, gc=False):
     """Run a mutation. `request_id` is the client's, unique within its session."""
 
     request_id: int
@@ -61,8 +56,7 @@ class Mutation:
     component: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True, gc=False):
     """Run an action."""
 
     request_id: int
@@ -71,16 +65,14 @@ class Action:
     component: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticateUser:
+class AuthenticateUser(msgspec.Struct, frozen=True, gc=False):
     """Be the user this token names."""
 
     base_version: int
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticateAdmin:
+class AuthenticateAdmin(msgspec.Struct, frozen=True, gc=False):
     """Be the operator; with `acting_as` (encoded JSON of an object of identity attributes) in a user's place."""
 
     base_version: int
@@ -88,15 +80,13 @@ class AuthenticateAdmin:
     acting_as: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticateNone:
+class AuthenticateNone(msgspec.Struct, frozen=True, gc=False):
     """Be nobody."""
 
     base_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """Telemetry: nothing depends on it and it is never answered."""
 
 
@@ -107,8 +97,7 @@ ClientMessage = (
 # ── server → client ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class QueryUpdated:
+class QueryUpdated(msgspec.Struct, frozen=True, gc=False):
     """A query's new value, as encoded JSON."""
 
     query_id: int
@@ -117,8 +106,7 @@ class QueryUpdated:
     journal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QueryFailed:
+class QueryFailed(msgspec.Struct, frozen=True, gc=False):
     """A query threw. It stays watched: later data may make it succeed."""
 
     query_id: int
@@ -128,8 +116,7 @@ class QueryFailed:
     journal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QueryRemoved:
+class QueryRemoved(msgspec.Struct, frozen=True, gc=False):
     """The answer to a Remove."""
 
     query_id: int
@@ -138,8 +125,7 @@ class QueryRemoved:
 Modification = QueryUpdated | QueryFailed | QueryRemoved
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """A move of the client's whole state from one version to another. All values in it belong to `end.ts`."""
 
     start: StateVersion
@@ -147,8 +133,7 @@ class Transition:
     modifications: tuple[Modification, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MutationSucceeded:
+class MutationSucceeded(msgspec.Struct, frozen=True, gc=False):
     """`ts` is the commit's; a mutation that wrote nothing carries one not above the next Transition's."""
 
     request_id: int
@@ -157,8 +142,7 @@ class MutationSucceeded:
     log_lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MutationFailed:
+class MutationFailed(msgspec.Struct, frozen=True, gc=False):
     """The mutation threw and left no trace."""
 
     request_id: int
@@ -167,8 +151,7 @@ class MutationFailed:
     log_lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ActionSucceeded:
+class ActionSucceeded(msgspec.Struct, frozen=True, gc=False):
     """An action's result, as encoded JSON."""
 
     request_id: int
@@ -176,8 +159,7 @@ class ActionSucceeded:
     log_lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ActionFailed:
+class ActionFailed(msgspec.Struct, frozen=True, gc=False):
     """The action threw; what it did before stays done."""
 
     request_id: int
@@ -186,8 +168,7 @@ class ActionFailed:
     log_lines: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AuthError:
+class AuthError(msgspec.Struct, frozen=True, gc=False):
     """A credential does not hold (any more). The socket is closed after it.
 
     `base_version` is the identity version of the last Transition sent; `update_attempted` says whether this answers
@@ -199,15 +180,13 @@ class AuthError:
     update_attempted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FatalError:
+class FatalError(msgspec.Struct, frozen=True, gc=False):
     """The client is programmed wrongly: JS clients stop for ever on it. Never for trouble that passes."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(msgspec.Struct, frozen=True, gc=False):
     """Nothing new; the line is up."""
 
 

@@ -31,9 +31,10 @@ what is unchanged is left out.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
+
+import msgspec
 
 from reactor.auth.identity import Identity
 from reactor.auth.jwt import EXPIRED
@@ -81,36 +82,31 @@ class SyncedQuery:
 # ── effects ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class CheckObserved:
+class CheckObserved(msgspec.Struct, frozen=True):
     """The client has been shown the state at `ts`: the log must be there before it is answered (engine A9)."""
 
     ts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(msgspec.Struct, frozen=True):
     """Start following the query, as the session's identity."""
 
     query: SyncedQuery
 
 
-@dataclass(frozen=True, slots=True)
-class Unwatch:
+class Unwatch(msgspec.Struct, frozen=True):
     """Stop following it."""
 
     query: SyncedQuery
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(msgspec.Struct, frozen=True):
     """Decide the credential, then call `identified` or `refused`."""
 
     credential: AuthenticateUser | AuthenticateAdmin
 
 
-@dataclass(frozen=True, slots=True)
-class RunMutation:
+class RunMutation(msgspec.Struct, frozen=True):
     """Run it after every earlier mutation of this session; then call `responded`."""
 
     mutation: Mutation
@@ -118,8 +114,7 @@ class RunMutation:
     admin: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RunAction:
+class RunAction(msgspec.Struct, frozen=True):
     """Run it whenever; then call `responded`."""
 
     action: Action
@@ -127,22 +122,19 @@ class RunAction:
     admin: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ExpiresAt:
+class ExpiresAt(msgspec.Struct, frozen=True):
     """The identity holds until then, in seconds since the epoch (None: for good). Report `expired` once that is past."""
 
     at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """Send the message now."""
 
     message: AuthError | FatalError
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(msgspec.Struct, frozen=True):
     """Close the socket, after what was told. `code` names the reason; the shell picks the number."""
 
     code: str

@@ -18,7 +18,12 @@ _U64 = struct.Struct("<Q")
 
 def encode_ts(ts: int) -> str:
     """Twelve characters: the base64 of eight little-endian bytes."""
-    return b2a_base64(_U64.pack(ts), newline=False).decode("ascii")
+    return wire_ts(ts).decode("ascii")
+
+
+def wire_ts(ts: int) -> bytes:
+    """The same as they are sent."""
+    return b2a_base64(_U64.pack(ts), newline=False)
 
 
 def decode_ts(text: str) -> Timestamp:

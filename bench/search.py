@@ -77,7 +77,7 @@ def median(work: Callable[[], object], times: int = 9) -> float:
 def search(db: Database, text: str, filters: dict[str, Value]) -> int:
     """The best twenty."""
     with db.snapshot() as snapshot:
-        return len(snapshot.search("images", "search_prompt", text, filters, limit=20).all())
+        return len(snapshot.search("images", "search_prompt", text, filters, limit=20).collect())
 
 
 def main(count: int) -> None:
@@ -109,7 +109,7 @@ def main(count: int) -> None:
 
         def both() -> None:
             transaction.insert("images", {"userId": "me", "prompt": prompt(LONG)})
-            transaction.search("images", "search_prompt", FREQUENT, {"userId": "me"}, limit=20).all()
+            transaction.search("images", "search_prompt", FREQUENT, {"userId": "me"}, limit=20).collect()
 
         print(f"insert and search in one mutation: {median(both) * 1e3:.2f} ms")
         batch.abandon()

@@ -161,3 +161,11 @@ def test_the_log_stays_within_its_age(steps: list[tuple[int, list[dict[int, tupl
         assert all(entry.ts > log.floor and end - entry.ts <= 5 for entry in log._entries)
         remembered = sum(len(postings.ends) - postings.dropped for postings in log._postings.values())
         assert remembered == sum(len(entry.indexes) for entry in log._entries)
+
+
+@given(st.lists(st.tuples(indexes, key_ranges()), max_size=8))
+def test_a_builder_gives_the_wire_form_of_what_it_builds(reads: list[tuple[int, KeyRange]]) -> None:
+    builder = ReadSetBuilder()
+    for index, read in reads:
+        builder.add(index, read)
+    assert builder.to_wire() == builder.build().to_wire()

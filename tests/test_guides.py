@@ -113,7 +113,7 @@ def test_the_pages_python_type_checks(page: str, tmp_path: Path) -> None:
 
 
 def test_every_serve_command_of_the_deployment_page_has_options_that_exist() -> None:
-    serve = get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    serve = get_command(app).commands["serve"].load()  # type: ignore[attr-defined]
     known = {option for parameter in serve.params for option in parameter.opts}
     found = re.findall(r"reactor serve ([^\n]+)|\"serve\", ([^\]]+)\]", DEPLOYMENT)
     assert len(found) == 3

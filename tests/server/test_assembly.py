@@ -94,6 +94,6 @@ async def test_code_is_pushed_with_the_key_and_planned_when_asked() -> None:
         assert (await http.post(url, content=b"x" * 101, headers=key)).status_code == 413
         assert (await http.post(f"{url}?dryRun=true", content=b"a", headers=key)).json()["status"] == "planned"
         answer = (await http.post(url, content=b"b", headers=key)).json()
-        nothing: dict[str, Any] = {"changes": [], "work": [], "warnings": [], "obstacle": None}
+        nothing: dict[str, Any] = {"changes": [], "modules": [], "work": [], "warnings": [], "obstacle": None}
         assert answer == {"status": "deployed", "digest": "0" * 32, **nothing}
         assert server.verbs.pushed == [(b"a", True), (b"b", False)]

@@ -33,7 +33,6 @@ from reactor.errors import BadRequest, FunctionCrashed, FunctionTimeout, OutOfRe
 from reactor.execution.frames import Batch, Call, Failure, Outcome
 from reactor.execution.http_exchange import HttpExchange
 from reactor.execution.pool import RunnerPool
-from reactor.footprint.commit import Commit
 from reactor.footprint.key_range import KeyRange
 from reactor.footprint.read_set import ReadSet
 from reactor.footprint.write_log import WriteLog
@@ -313,7 +312,7 @@ class Engine:
             self._step()
 
     def _batch(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        commits = [Commit(c.ts, c.prev_ts, c.keys, c.source) for c in batch.commits]
+        commits = batch.commits
         if batch.ts > self.log.head:
             self.log.append(batch.ts, commits)
         for commit in commits:

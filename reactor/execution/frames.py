@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from reactor.footprint.commit import Commit
 from reactor.limits import DEFAULT_LIMITS, Limits
 
 Kind = Literal["query", "mutation", "action"]
@@ -86,21 +87,12 @@ class Outcome(Part, frozen=True):
     counts: Counts | None = None  # of a `counted` query or mutation that came to its own end
 
 
-class CommitRecord(Part, frozen=True):
-    """One writing call of a batch, as the server's write log needs it."""
-
-    ts: int
-    prev_ts: int
-    keys: dict[int, list[bytes]]  # index number → old and new keys of changed documents
-    source: str  # function path, or what the engine did
-
-
 class Batch(Part, frozen=True):
     """What one COMMIT made durable. `ts` is the batch end; `prev_ts` the batch end before it."""
 
     ts: int
     prev_ts: int
-    commits: list[CommitRecord]
+    commits: list[Commit]
 
 
 # ── writer ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -277,16 +277,4 @@ def _dated(outcomes: list[Outcome], end: int) -> list[Outcome]:
 
 
 def _batch_frame(batch: CommittedBatch) -> frames.Batch:
-    return frames.Batch(
-        ts=batch.ts,
-        prev_ts=batch.prev_ts,
-        commits=[
-            frames.CommitRecord(
-                ts=commit.ts,
-                prev_ts=commit.prev_ts,
-                keys={index: list(keys) for index, keys in commit.keys.items()},
-                source=commit.source,
-            )
-            for commit in batch.commits
-        ],
-    )
+    return frames.Batch(ts=batch.ts, prev_ts=batch.prev_ts, commits=batch.commits)

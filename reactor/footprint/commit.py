@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 
-class Commit(msgspec.Struct, frozen=True):
-    """One writing call of a batch.
+class Commit(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One writing call of a batch, as it also travels from the writer to the server.
 
     `prev_ts` is the timestamp of the commit before it, so that a missing one is noticed. `keys` maps index number to the
     sorted old and new keys of every document whose net content changed; to facts, where the index is searched (fact.py).

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from reactor.application import Application
-from reactor.execution.frames import Batch, Call, CommitRecord, Outcome
+from reactor.execution.frames import Batch, Call, Outcome
+from reactor.footprint.commit import Commit
 from reactor.server.heartbeat import Heartbeat
 from reactor.server.sync_worker import SyncWorker
 from reactor.sync.client_info import ClientInfo
@@ -67,7 +68,7 @@ class PretendPool:
                 continue
             ts += 1
             cells = (*cells[: change["cell"]], change["value"], *cells[change["cell"] + 1 :])
-            records.append(CommitRecord(ts, ts - 1, {7: [cell_key(change["cell"])]}, call.path))
+            records.append(Commit(ts, ts - 1, {7: [cell_key(change["cell"])]}, call.path))
             outcomes.append(Outcome(call.id, b"null", ts=ts))
         if records:
             self.history.append((ts, cells))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.execution.frames import Batch, Call, CommitRecord, Failure, Outcome, WriterHello
+from reactor.execution.frames import Batch, Call, Failure, Outcome, WriterHello
 from reactor.execution.recovery import Settlement, settle
+from reactor.footprint.commit import Commit
 
 CRASHED = Failure("FunctionCrashed", "died")
 
@@ -22,7 +23,7 @@ def hello(head: int, batches: list[Batch] | None = None, outcomes: list[Outcome]
 
 
 def batch(ts: int, prev_ts: int, *stamps: int) -> Batch:
-    return Batch(ts, prev_ts, [CommitRecord(stamp, prev_ts, {1: [b"k"]}, "m:f") for stamp in stamps])
+    return Batch(ts, prev_ts, [Commit(stamp, prev_ts, {1: [b"k"]}, "m:f") for stamp in stamps])
 
 
 def answered(settlement: Settlement) -> list[int]:

@@ -6,11 +6,13 @@ newborn is what any nursery's process is. It is used for the first load only: a 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -80,8 +82,19 @@ def _live(connected: socket.socket, parent: int) -> None:
     random.seed()
     sys.path[0] = str(Path.cwd())  # instead of where the command is
 
-    from reactor.execution.nursery import hide_secrets
+    from reactor.execution.nursery import HIDDEN, hide_secrets
     from reactor.execution.nursery_main import live
 
+    _overwrite(HIDDEN)
     hide_secrets(os.environ)
     live(connected, parent)
+
+
+def _overwrite(names: Iterable[str]) -> None:
+    """Blank environment variables where the kernel put them: /proc shows that place, whatever is unset later."""
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_void_p
+    for name in names:
+        value = libc.getenv(name.encode())
+        if value:
+            ctypes.memset(value, 0, len(ctypes.string_at(value)))

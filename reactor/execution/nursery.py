@@ -49,6 +49,7 @@ from reactor.limits import Limits
 _log = logging.getLogger("reactor.execution")
 _numbers = itertools.count(1)  # runners of all nurseries: names of slots must not meet
 
+HIDDEN = ("REACTOR_ADMIN_KEY", *SECRETS)  # environment variables that no function may see
 _HASH_SEED = "0"  # unless this process has one: all runners of a deployment have the same, because the order of a set
 # must not differ between them (engine B3)
 _UNKNOWN_STATUS = -9  # of runners whose nursery died: the kernel killed them with it
@@ -364,7 +365,7 @@ def _exec(module: str, child: socket.socket, arguments: list[str], root: Path) -
 
 def hide_secrets(environment: MutableMapping[str, str]) -> None:
     """Take out what is for the command line, and for the server: no function needs it."""
-    for name in ("REACTOR_ADMIN_KEY", *SECRETS):
+    for name in HIDDEN:
         environment.pop(name, None)
 
 

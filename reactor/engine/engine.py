@@ -327,7 +327,10 @@ class Engine:
                 call, done = waiting
                 self._charge(call, outcome)
                 self._functions.write("mutation", call.path, outcome)
-                done(outcome)
+                try:
+                    done(outcome)
+                except Exception:  # noqa: BLE001 this turn is everybody's: who asked may fail, nobody else for that
+                    _log.exception("an answer could not be handed out")
         held, self._held = self._held, []
         for ts, number, results in held:
             self._results(number, ts, results)
@@ -437,7 +440,10 @@ class Engine:
         if gangs:
             cache = FrameCache()
             for view, seen in gangs.items():
-                view.aligned(ts, seen, cache)
+                try:
+                    view.aligned(ts, seen, cache)
+                except Exception:  # noqa: BLE001 as above
+                    _log.exception("a view could not be refreshed")
 
     def _look_after(self, subscription: Subscription, outcome: Outcome) -> None:
         """A watched query whose process died is run again after a while: it may not have been its own doing."""
@@ -464,7 +470,10 @@ class Engine:
             touched, self._touched = self._touched, {}
             cache = FrameCache()
             for view in touched:
-                view.refresh(cache)
+                try:
+                    view.refresh(cache)
+                except Exception:  # noqa: BLE001 as above
+                    _log.exception("a view could not be refreshed")
 
     def _feed_readers(self) -> None:
         queue = self.subscriptions.queue

@@ -45,7 +45,7 @@ class FunctionLog:
         """One call ended. `seconds` is how long it took, where that is not the processor's time."""
         if outcome.log_lines or outcome.failure is not None:
             self._tell(path, outcome)
-        elif path.startswith(PREFIX) or self._calls.leaves_out():
+        elif path.startswith(PREFIX) or (not self.profile.held and self._calls.leaves_out()):
             return
         if not path.startswith(PREFIX):
             if self.profile.held:

@@ -22,6 +22,7 @@ DEATHS = 2  # calls ended for their time within MEMORY that make a function slow
 MEMORY = 60.0  # seconds
 CRASH = 0.1  # seconds: what a call that ends its process costs, another writer's start included
 COMPANY = 5.0  # seconds for which another function's call counts as somebody who would wait
+_NAME_LENGTH = 256  # of what clients call: longer names, which no function has, are not kept whole
 _MOST = 1000  # functions and users remembered; of more, those longest silent are forgotten
 
 
@@ -64,7 +65,7 @@ class WriterBudget:
 
     def admit(self, path: str, identity: bytes | None, now: float) -> float | None:
         """None if the call may be submitted; else the seconds after which it may."""
-        path = _one_name(path)
+        path = _one_name(path[:_NAME_LENGTH])
         function = self._functions.get(path)
         slow = function is not None and function.is_slow(now)
         accompanied = slow and any(at > now - COMPANY for other, at in self._newest() if other != path)
@@ -81,7 +82,7 @@ class WriterBudget:
 
     def charge(self, path: str, identity: bytes | None, seconds: float, now: float, *, ended: bool) -> None:
         """A call took so much of the writer's time; `ended` says that it had to be ended for it."""
-        path = _one_name(path)
+        path = _one_name(path[:_NAME_LENGTH])
         function = self._functions.pop(path, None) or _Function(average=seconds)
         self._functions[path] = function
         _forget(self._functions)

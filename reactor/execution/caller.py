@@ -94,6 +94,7 @@ class FunctionCaller:
         """Run a query in a snapshot that other calls may share."""
         reading = snapshot.for_call()
         if call.path.startswith(PREFIX) and call.internal:
+            self._guard.rest()
             return self._system.run_query(reading, call)
         if reading.bundle != self._bundle.hash:  # what it came to would be recorded as the new code's (engine D6)
             raise StaleCode(f"the database belongs to bundle {reading.bundle}, this process runs {self._bundle.hash}")
@@ -132,8 +133,10 @@ class FunctionCaller:
         told to anybody before that commit (engine A2).
         """
         if call.path == STEP and call.internal:
+            self._guard.rest()
             return self._take_step(batch, call)
         if call.path.startswith(PREFIX) and call.internal:
+            self._guard.rest()
             return self._system.run_mutation(batch, call)
         request = request_of(call)
         if request is not None:

@@ -141,6 +141,7 @@ class DatabaseWriter(DatabaseReader):
     def patch(self, id: Any, /, **changes: Any) -> None:
         """Change some fields: None removes an optional one, UNSET leaves one alone. Raises DocumentNotFound."""
         stored = self._existing(id, "patch", "Update")
+        seen = self._scope.transaction.writes.count
         definition = self._scope.bundle.schema.find(stored.table)
         fields = stored.fields()
         if definition is None:
@@ -155,17 +156,18 @@ class DatabaseWriter(DatabaseReader):
                     fields[name] = value
             self._check(definition, fields)
             fields = definition.filled(fields)
-        self._scope.run.engine(self._scope.transaction.replace, stored.id, fields, stored)
+        self._write(stored, fields, seen)
 
     def replace(self, id: Any, document: Any, /) -> None:
         """Change all fields. Raises DocumentNotFound."""
         stored = self._existing(id, "replace", "Replace")
+        seen = self._scope.transaction.writes.count
         definition = self._scope.bundle.schema.find(stored.table)
         if definition is not None and isinstance(document, Table):
             fields = definition.to_value(document, self._scope.table_of_id)
         else:
             fields = self._untyped(stored.table, document, "replace", stored)
-        self._scope.run.engine(self._scope.transaction.replace, stored.id, fields, stored)
+        self._write(stored, fields, seen)
 
     def delete(self, id: Any, /) -> None:
         """Raises DocumentNotFound."""
@@ -173,6 +175,13 @@ class DatabaseWriter(DatabaseReader):
         self._scope.run.engine(self._scope.transaction.delete, stored.id)
 
     # ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _write(self, stored: Stored, fields: dict[str, Value], seen: int) -> None:
+        """`seen` is how often the call had written when `stored` was read: a validator of the user's may have written
+        the same document meanwhile, and then it is read again."""
+        transaction = self._scope.transaction
+        before = stored if transaction.writes.count == seen else None
+        self._scope.run.engine(transaction.replace, stored.id, fields, before)
 
     def _existing(self, id: Any, verb: str, title: str) -> Stored:
         stored = self._stored(id, verb)

@@ -99,6 +99,11 @@ class Guard:
             self._in_series = False
             self._clear()
 
+    def rest(self) -> None:
+        """What follows is no user code and may take long: no timer strikes before the next `start`."""
+        if self._set_at != _NEVER:
+            self._clear()
+
     def _clear(self) -> None:
         if self._main == _thread():
             _set_timer(_VIRTUAL, 0)

@@ -6,6 +6,7 @@ newborn is what any nursery's process is. It is used for the first load only: a 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import random
@@ -61,7 +62,8 @@ class Newborn:
 
     def kill(self) -> None:
         """End it now."""
-        os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # reaped a moment ago
+            os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> int:
         """Wait until it has ended; its exit status."""

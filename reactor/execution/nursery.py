@@ -228,7 +228,8 @@ class Nursery:
         runners = list(self._runners.values())
         for runner in runners:
             runner.kill()
-        self._process.kill()
+        if not self._ended.done():
+            self._process.kill()
         await self.ended()
         for runner in runners:
             await runner.gone()

@@ -152,11 +152,13 @@ class ReaderSet:
         match frame:
             case frames.QueriesDone(ts=ts, outcomes=outcomes):
                 self._deaths = 0
-                self._owner.queries_done(batch.id, ts, batch.calls[: len(outcomes)], outcomes)
-                if len(outcomes) < len(batch.calls):
-                    self._owner.queries_unrun(batch.id, batch.calls[len(outcomes) :])
-                if runner not in self._retired:
-                    self._free(runner)
+                try:
+                    self._owner.queries_done(batch.id, ts, batch.calls[: len(outcomes)], outcomes)
+                    if len(outcomes) < len(batch.calls):
+                        self._owner.queries_unrun(batch.id, batch.calls[len(outcomes) :])
+                finally:  # whatever became of the answers, the reader can work
+                    if runner not in self._retired:
+                        self._free(runner)
             case frames.StaleBundle():
                 # Replaced, not asked again: its nursery's successor is about to switch the set.
                 if runner not in self._retired:

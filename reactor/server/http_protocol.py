@@ -57,7 +57,7 @@ class _DirectCycle:
         """Write it whole and go on with what was sent behind the request."""
         protocol = self._protocol
         self.response_complete = True
-        if self.disconnected:
+        if self.disconnected or protocol.transport.is_closing():  # uvicorn tells only the newest cycle
             return
         head = [STATUS_LINE[response.status_code]]
         for name, value in (*protocol.server_state.default_headers, *response.raw_headers):
@@ -123,6 +123,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._head_arrived()
+        if self.pipeline or (self.cycle is not None and not self.cycle.response_complete):  # type: ignore[redundant-expr]
+            self.send_400_response("An upgrade has to wait for the answers before it.")
+            return
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
@@ -137,6 +140,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._unset_keepalive_if_required()  # an answer given at once, in this very chunk, may have set it
         self.scope["reactor.transport"] = self.transport  # type: ignore[typeddict-unknown-key] # to break off an answer
         self._header_bytes = 0
         if not self._in_head:

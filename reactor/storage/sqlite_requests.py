@@ -18,6 +18,7 @@ from reactor.storage.storage import RequestRow
 
 TRIM_EVERY = 100  # requests of a session between two trims: a delete per request would cost more than it frees
 FILED_AT_ONCE = 256  # requests: enough that a busy session's page is written for several of them
+_FILED_SIZE = 1 << 20  # bytes of outcomes: all that is not filed is in memory, and read whole by the next writer
 _REMEMBERED_SESSIONS = 10_000
 _DAY_NS = 86_400 * 10**9  # how exact "last used" has to be for a retention of days
 
@@ -45,6 +46,7 @@ class SqliteRequests:
         self._sessions: dict[str, _Session] = {}
         # (session number, request) → its row, as long as it is not filed; read from the database at first use
         self._recent: dict[tuple[int, int], _Filed] | None = None
+        self._size = 0  # bytes of their outcomes; moves with it
         self._added: list[_Filed] = []  # of those, the ones of this batch; emptied when it ends
         self._is_filed = False  # something was filed in this batch; False again when it ends
         self._long: set[int] = set()  # numbers of sessions to be trimmed; emptied when that is done
@@ -77,6 +79,7 @@ class SqliteRequests:
             self._connection.run("UPDATE _sessions SET last = ? WHERE number = ?", (row.ts, known.number))
         filed = (known.number, request, *row)
         self._unfiled()[known.number, request] = filed
+        self._size += len(row.outcome)
         self._added.append(filed)
         known.newest = max(known.newest, request)
         known.since_trim += 1
@@ -88,10 +91,11 @@ class SqliteRequests:
         """Part of a commit: keep what was added since the last one."""
         if not self._added:
             return
-        if len(self._unfiled()) >= FILED_AT_ONCE:
+        if len(self._unfiled()) >= FILED_AT_ONCE or self._size >= _FILED_SIZE:
             self._file()
         else:
-            self._connection.run("INSERT INTO _recent_requests VALUES (?, ?)", (self._added[-1][2], _pack(self._added)))
+            # In order, and no timestamp: that of a call which wrote nothing is its predecessor's
+            self._connection.run("INSERT INTO _recent_requests VALUES (NULL, ?)", (_pack(self._added),))
 
     def expire(self, before: int, limit: int) -> None:
         rows = self._connection.rows(
@@ -117,9 +121,13 @@ class SqliteRequests:
     def abandoned(self) -> None:
         """The whole batch was undone."""
         self.rolled_back()
-        if self._added or self._is_filed:
-            self._added.clear()
+        if self._is_filed:
             self._recent = None  # as it is in the database
+        elif self._recent is not None:
+            for filed in self._added:
+                del self._recent[filed[:2]]
+                self._size -= len(filed[4])
+        self._added.clear()
         self._changed = self._is_filed = False
 
     def _session(self, session: str) -> _Session | None:
@@ -140,8 +148,9 @@ class SqliteRequests:
 
     def _unfiled(self) -> dict[tuple[int, int], _Filed]:
         if self._recent is None:
-            rows = self._connection.rows("SELECT requests FROM _recent_requests ORDER BY ts")
+            rows = self._connection.rows("SELECT requests FROM _recent_requests ORDER BY number")
             self._recent = {(filed[0], filed[1]): filed for (requests,) in rows for filed in _unpack(requests)}
+            self._size = sum(len(filed[4]) for filed in self._recent.values())
         return self._recent
 
     def _file(self) -> None:
@@ -152,6 +161,7 @@ class SqliteRequests:
         )
         self._connection.run("DELETE FROM _recent_requests")
         recent.clear()
+        self._size = 0
         self._added.clear()
         self._is_filed = True
         for number in self._long:

@@ -47,7 +47,7 @@ _SYSTEM = (
 _ADDED = (  # to the same format, by later releases
     "CREATE TABLE IF NOT EXISTS _environment (name TEXT PRIMARY KEY, value TEXT NOT NULL, ts INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS _shapes (table_number INTEGER PRIMARY KEY, shape BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS _recent_requests (ts INTEGER PRIMARY KEY, requests BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS _recent_requests (number INTEGER PRIMARY KEY, requests BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS _code (part TEXT PRIMARY KEY, hash TEXT NOT NULL) WITHOUT ROWID",
 )
 

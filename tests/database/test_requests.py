@@ -174,6 +174,32 @@ def _expect(db: Database) -> None:
     batch.abandon()
 
 
+def test_a_mutation_that_wrote_nothing_is_kept_with_what_others_of_its_batch_wrote(db: Database) -> None:
+    mutate(db, "session", 1)
+    for request in (2, 3):
+        batch = db.begin()
+        with call(batch) as t:
+            t.record_request("session", request, b"nothing", b"")
+        with call(batch) as t:
+            t.insert("notes", {})
+        batch.commit()
+    batch = db.begin()
+    assert all(batch.recorded_request("session", request) for request in (1, 2, 3))
+    batch.abandon()
+
+
+def test_large_outcomes_are_filed_soon(opened: Open, path: Path) -> None:
+    """What is not filed is held in memory, by the next writer too."""
+    db = opened()
+    for request in range(8):
+        mutate(db, "session", request, bytes(300_000))
+    assert count(path, "_recent_requests") < 4
+    db.close()
+    batch = opened().begin()
+    assert all(batch.recorded_request("session", request) for request in range(8))
+    batch.abandon()
+
+
 def test_a_session_not_heard_of_for_long_is_dropped(opened: Open, clock: StillClock, path: Path) -> None:
     db = opened()
     mutate(db, "old", 1)

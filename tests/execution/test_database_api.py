@@ -12,6 +12,8 @@ from reactor.testing import TestBackend
 from tests.execution.backends import backend, failure_text
 
 FUNCTIONS = """
+    from collections.abc import Mapping
+
     @mutation
     def add(ctx: MutationCtx, text: str, rank: int = 0, author: str | None = None) -> Id[Note]:
         return ctx.db.insert(Note(text=text, rank=rank, author=author and Id[User](author)))
@@ -41,6 +43,26 @@ FUNCTIONS = """
     @mutation
     def replace(ctx: MutationCtx, id: str, document: dict[str, Any]) -> None:
         ctx.db.replace(id, document)
+
+    class Meddling(Mapping):
+        # A document that writes the one it is to replace, when it is looked into
+        def __init__(self, ctx: MutationCtx, id: str) -> None:
+            self.ctx, self.id = ctx, id
+
+        def __iter__(self):
+            return iter(["text", "rank"])
+
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, name: str) -> Any:
+            self.ctx.db.patch(self.id, rank=5)
+            return {"text": "new", "rank": 7}[name]
+
+    @mutation
+    def replace_meddling(ctx: MutationCtx, id: str) -> list[int]:
+        ctx.db.replace(id, Meddling(ctx, id))
+        return [note.rank for note in ctx.db.query(Note.by_rank).collect()]
 
     @mutation
     def replace_typed(ctx: MutationCtx, id: str) -> Note:
@@ -131,6 +153,11 @@ def test_writing_to_a_document_that_is_gone_says_so(running: TestBackend) -> Non
         assert failure_text(running, path, {"id": stored, **args}).endswith(
             f"{verb} on nonexistent document ID {stored}"
         )
+
+
+def test_a_document_that_changes_while_it_is_replaced_stands_in_its_indexes_once(running: TestBackend) -> None:
+    stored = running.mutation("m:add", {"text": "old", "rank": 1})
+    assert running.mutation("m:replaceMeddling", {"id": stored}) == [7]
 
 
 def test_a_patch_changes_what_it_names_and_none_removes(running: TestBackend) -> None:

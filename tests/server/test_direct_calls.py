@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+import uvloop
 
 from reactor.errors import Overloaded
 from reactor.execution.frames import Outcome
@@ -238,3 +239,47 @@ async def test_a_client_that_reads_nothing_is_not_answered_without_bound() -> No
             await asyncio.sleep(0.1)
         assert 0 < before < 200  # of 2,000: what the kernel holds, and one or two
         sending.cancel()
+
+
+async def _leave_with(address: Address, more: bytes) -> bytes:
+    """One packet: a plain POST, the same once more, and `more`. What comes back before the server has had enough."""
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(request(ARGS) + more)
+    await asyncio.sleep(0.05)  # the server has read it all; nothing tells when
+    writer.transport.abort()
+    return await reader.read()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        request(ARGS) + b"garbage\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+    ids=["garbage", "upgrade"],
+)
+def test_an_answer_for_a_client_that_is_gone_raises_nothing(more: bytes) -> None:
+    """On the server's own loop, whose closed transports refuse to be written to: the engine's turn is everybody's."""
+
+    async def run() -> None:
+        async with served() as server:
+            server.directly.holds = True
+            with contextlib.suppress(ConnectionError):
+                await _leave_with(server.address, more)
+            for answer_now in server.directly.waiting:
+                answer_now()
+            assert server.directly.taken >= 1
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(run(), 20))
+
+
+async def test_an_upgrade_waits_for_the_answers_before_it() -> None:
+    async with served() as server, tcp(server.address) as client:
+        server.directly.holds = True
+        upgrade = b"GET /api/1.0.0/sync HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+        upgrade += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        await client.send(request(ARGS) + upgrade)
+        assert (await client.read()).startswith(b"HTTP/1.1 400")
+        for answer_now in server.directly.waiting:
+            answer_now()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.clients import Client
+from tests.clients.clients import Client, Subscription
 from tests.clients.conftest import LIVE_CLIENTS, Clients
 from tests.support import RunningServer
 
@@ -170,13 +170,10 @@ def test_two_queries_changed_by_one_mutation_arrive_in_one_transition(clients: C
     assert pushes(client, since) == [["QueryUpdated", "QueryUpdated"]] * 10
 
 
-def test_no_view_of_a_javascript_client_mixes_two_moments(clients: Clients, server: RunningServer) -> None:
-    client, other = clients.js(server, views=True), clients.js(server)
-    texts = client.subscribe("messages:texts", {"room": "views"})
-    number = client.subscribe("messages:number", {"room": "views"})
-    assert (texts.next(), number.next()) == ([], 0)
-    for wave in range(1, 6):  # one after another: what is sent at once may come in one transition
-        sent = [other.begin_mutation("messages:send", {"room": "views", "text": "x"}) for _ in range(10)]
+def _send_in_waves(sender: Client, room: str, client: Client, number: Subscription) -> None:
+    """Five times ten messages, each ten when the client has had a view of all before."""
+    for wave in range(1, 6):
+        sent = [sender.begin_mutation("messages:send", {"room": room, "text": "x"}) for _ in range(10)]
         for one in sent:
             one.result()
         client.driver.wait_for(
@@ -184,6 +181,14 @@ def test_no_view_of_a_javascript_client_mixes_two_moments(clients: Clients, serv
             since=client.opened,
             what=f"a view of {10 * wave} messages",
         )
+
+
+def test_no_view_of_a_javascript_client_mixes_two_moments(clients: Clients, server: RunningServer) -> None:
+    client, other = clients.js(server, views=True), clients.js(server)
+    texts = client.subscribe("messages:texts", {"room": "views"})
+    number = client.subscribe("messages:number", {"room": "views"})
+    assert (texts.next(), number.next()) == ([], 0)
+    _send_in_waves(other, "views", client, number)  # one after another: what is sent at once may come in one transition
     shown = [view.values for view in client.views if len(view.values) == 2]
     whole = [(values[texts.label], values[number.label]) for values in shown if isinstance(values[texts.label], list)]
     mixed = [(len(some), count) for some, count in whole if isinstance(count, float) and len(some) != count]
@@ -198,15 +203,7 @@ def test_no_view_of_a_python_client_mixes_two_moments(clients: Clients, server: 
     texts.wait_until([])
     number.wait_until(0)
     client.watch()
-    for wave in range(1, 6):  # one after another: the client may skip views when they come quickly
-        sent = [other.begin_mutation("messages:send", {"room": "python views", "text": "x"}) for _ in range(10)]
-        for one in sent:
-            one.result()
-        client.driver.wait_for(
-            lambda event: event.get("event") == "view" and event["values"].get(number.label) == 10 * wave,  # noqa: B023
-            since=client.opened,
-            what=f"a view of {10 * wave} messages",
-        )
+    _send_in_waves(other, "python views", client, number)  # one after another: it may skip views when they come quickly
     whole = [view.values for view in client.views if len(view.values) == 2]
     mixed = [values for values in whole if len(values[texts.label]) != values[number.label]]
     assert mixed == []

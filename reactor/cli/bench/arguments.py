@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import typer
 
-from reactor.cli.run import arguments_of
+from reactor.cli.run import arguments_of, json_object
 
 _BLANKS = b" \t\n\r"
 _PADDING = 24  # blanks, each one of four: no number of calls uses up what they can spell
@@ -62,18 +62,10 @@ def _lines_of(name: str) -> list[dict[str, Any]]:
     except (OSError, UnicodeError) as error:
         raise typer.BadParameter(f"cannot read the arguments: {error}") from None
     found = [
-        _object(line, f"line {number} of {name}") for number, line in enumerate(text.splitlines(), 1) if line.strip()
+        json_object(line, f"line {number} of {name}")
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip()
     ]
     if not found:
         raise typer.BadParameter(f"{name} has no arguments in it: it takes a JSON object a line")
     return found
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        tree = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise typer.BadParameter(f"{where} must be JSON: {error}") from None
-    if not isinstance(tree, dict):
-        raise typer.BadParameter(f"{where} must be a JSON object, like '{{\"limit\": 10}}'")
-    return tree

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from reactor.errors import NotFound
 from reactor.execution.frames import Kind
+from reactor.values.names import wire_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class FunctionList:
         """By `users:getCurrentUser` or `users:get_current_user`. Raises NotFound."""
         path = path.replace(".js:", ":")
         module, colon, name = path.rpartition(":")
-        spelt = f"{module.replace('.', '/')}{colon}{re.sub(r'_([a-z0-9])', lambda found: found[1].upper(), name)}"
+        spelt = f"{module.replace('.', '/')}{colon}{wire_name(name)}"
         for each in (path, spelt):
             if each in self._by_path:
                 return self._by_path[each]
